@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 # Shapes of Slack tokens and webhook addresses (docs.slack.dev/authentication/tokens).
 _SECRET_SHAPES = re.compile(
@@ -85,7 +85,7 @@ class JsonFormatter(logging.Formatter):
 class HumanFormatter(logging.Formatter):
     """``12:30:05 warning feed failed  feed=… status=…``, with colour when asked."""
 
-    _COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
+    _COLOURS: ClassVar[dict[str, str]] = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
 
     def __init__(self, redactor: Redactor, *, colour: bool) -> None:
         super().__init__()

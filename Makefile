@@ -1,0 +1,23 @@
+.PHONY: run test lint lock help
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: ## Set up if need be, then run the watch with config.yaml
+	@scripts/setup requirements.lock
+	@exec .venv/bin/python bot.py run
+
+test: ## Set up if need be, then run the tests
+	@scripts/setup requirements-dev.lock
+	@exec .venv/bin/python -m pytest $(ARGS)
+
+lint: ## Lint, formatting and types
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+lock: ## Write the lock files anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --all-extras --group test --group lint -o requirements-dev.lock
