@@ -1,0 +1,503 @@
+"""Fetches one feed: politely, within bounds, and without ever raising for the feed's fault.
+
+What comes back says which of four things happened: nothing changed (by the server's word, or by
+the body's hash), a body, or a failure with a reason in a word and in a sentence. Whether a body is
+a feed, when to ask again, and what to store is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import ssl
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urljoin, urlsplit
+
+import httpx
+
+from monitor import __version__
+from monitor.clock import Clock
+from monitor.config.models import NetworkSettings
+from monitor.errors import BodyRefused, FetchError, RefusedAddress
+from monitor.sources.answers import fresh_until, retry_after
+from monitor.sources.decode import ACCEPT_ENCODING, decode_body, too_large, truncated
+from monitor.sources.guard import Guard
+from monitor.sources.resolve import Resolver
+from monitor.sources.slots import SlotLimits, Slots
+from monitor.sources.transport import Dialler, shared_ssl_context, stock_transport
+from monitor.store.port import Validators
+from monitor.values import Feed
+
+log = logging.getLogger(__name__)
+
+ACCEPT = (
+    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, "
+    "application/xml;q=0.9, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
+)
+_PERMANENT = frozenset({301, 308})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_DECODE_IN_THREAD = 64 * 1024  # bytes on the wire: smaller bodies unpack in well under 1 ms
+_BRISK = SlotLimits()
+_NO_VALIDATORS = Validators()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """Bounds of one fetch and of all of them together.
+
+    ``deadline`` (seconds) is for a whole fetch with its redirects, not counting the wait for a
+    slot; ``connect`` (seconds) for one connection. ``wire`` and ``body`` are bytes before and
+    after unpacking, ``ratio`` the largest factor between them beyond 1 MiB.
+    """
+
+    deadline: float = 30.0
+    connect: float = 5.0
+    wire: int = 10 * 1024 * 1024
+    body: int = 20 * 1024 * 1024
+    ratio: int = 200
+    redirects: int = 5
+    slots: SlotLimits = _BRISK
+
+
+_LIMITS = FetchLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOutcome:
+    """What became of one fetch.
+
+    ``url`` is the last address asked; ``headers`` are the last answer's, with names in lower case.
+    ``validators`` are to be stored with the committed entries of a clean parse and not otherwise.
+    ``reason`` is a slug for counters ("" when fine), ``message`` says it in plain words with what
+    to do. ``permanent_redirect`` is where an unbroken run of 301/308 from the asked address led.
+    ``wire_bytes`` counts the body as it travelled, ``elapsed`` is in seconds.
+    """
+
+    status: Literal["not_modified", "same_body", "ok", "failed"]
+    url: str
+    body: bytes = field(default=b"", repr=False)
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    validators: Validators = _NO_VALIDATORS
+    http_status: int | None = None
+    reason: str = ""
+    message: str = ""
+    retry_after: datetime | None = None
+    fresh_until: datetime | None = None
+    permanent_redirect: str | None = None
+    gone: bool = False
+    wire_bytes: int = 0
+    elapsed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One HTTP exchange: status, headers (lower-case names), and the body as it travelled."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes = b""
+    permanent: str | None = None
+
+
+class Fetcher:
+    """Fetches feeds over HTTP and from files beneath the configuration.
+
+    One per event loop. ``contact`` (a URL or address) goes into the User-Agent, so that a
+    publisher can reach whoever runs this. Raises ``ValueError`` when ``network.allow`` holds
+    something that is no network.
+    """
+
+    def __init__(
+        self,
+        network: NetworkSettings,
+        clock: Clock,
+        *,
+        config_dir: Path,
+        contact: str | None = None,
+        limits: FetchLimits = _LIMITS,
+    ) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._root = config_dir.resolve()
+        self._agent = f"newswatch/{__version__}" + (f" (+{contact})" if contact else "")
+        self._guard = Guard(network.allow)
+        self._resolver = Resolver()
+        self._dialler = Dialler(self._guard, self._resolver)
+        self._slots = Slots(limits.slots)
+        self._proxied = network.proxy is not None
+        self._transport: httpx.AsyncBaseTransport = stock_transport(
+            self._dialler,
+            shared_ssl_context(),
+            connections=limits.slots.total + limits.slots.stalled,
+            proxy=network.proxy.get_secret_value() if network.proxy else None,
+        )
+
+    async def aclose(self) -> None:
+        """Close connections and free the resolver's threads."""
+        await self._transport.aclose()
+        self._resolver.close()
+
+    async def fetch(
+        self, feed: Feed, validators: Validators = _NO_VALIDATORS, *, url: str | None = None
+    ) -> FetchOutcome:
+        """Fetch ``feed`` (or ``url`` in its stead, an adopted redirect) and say what happened.
+
+        ``validators`` are those of the last clean parse. Never raises for a feed's fault.
+        """
+        target = url or feed.url
+        started = self._clock.monotonic()
+        try:
+            if target.startswith("file:"):
+                outcome = await self._from_file(feed, target, validators)
+            else:
+                outcome = await self._from_web(feed, target, validators)
+        except FetchError as error:
+            outcome = _failed(target, error.reason, str(error))
+        except Exception as error:  # a library's surprise is this feed's failure
+            log.exception("fetch failed in an unforeseen way", extra={"feed": feed.key})
+            outcome = _failed(
+                target,
+                "error",
+                f"The fetch failed in an unforeseen way ({type(error).__name__}); see the log",
+            )
+        return replace(outcome, elapsed=self._clock.monotonic() - started)
+
+    # Files -------------------------------------------------------------------------------------
+
+    async def _from_file(self, feed: Feed, url: str, validators: Validators) -> FetchOutcome:
+        if url != feed.url:
+            raise FetchError("A file is fetched only when the configuration names it", "bad_scheme")
+        path = Path(unquote(urlsplit(url).path))
+        raw = await asyncio.get_running_loop().run_in_executor(None, self._read_file, path)
+        seen = Validators(body_hash=hashlib.sha256(raw).digest())
+        if seen.body_hash == validators.body_hash:
+            return FetchOutcome("same_body", url, validators=seen, wire_bytes=len(raw))
+        return FetchOutcome("ok", url, body=raw, validators=seen, wire_bytes=len(raw))
+
+    def _read_file(self, path: Path) -> bytes:
+        try:
+            real = path.resolve(strict=True)
+            if not real.is_relative_to(self._root):
+                raise FetchError(
+                    f"{path} is outside the configuration's folder; put the file beneath it",
+                    "refused_file",
+                )
+            if not real.is_file():
+                raise FetchError(f"{path} is not a file", "refused_file")
+            with real.open("rb") as source:
+                raw = source.read(self._limits.body + 1)
+        except FileNotFoundError as error:
+            raise FetchError(f"{path} doesn't exist; check the path", "no_file") from error
+        except OSError as error:
+            raise FetchError(f"{path} can't be read ({error.strerror})", "no_file") from error
+        if len(raw) > self._limits.body:
+            raise too_large(self._limits.body)
+        if not raw:
+            raise FetchError(f"{path} is empty", "empty")
+        return raw
+
+    # HTTP --------------------------------------------------------------------------------------
+
+    async def _from_web(self, feed: Feed, url: str, validators: Validators) -> FetchOutcome:
+        answer = await self._follow(feed, url, validators)
+        now = self._clock.now()
+        headers, status = answer.headers, answer.status
+        outcome = FetchOutcome(
+            "failed",
+            answer.url,
+            content_type=headers.get("content-type"),
+            headers=headers,
+            validators=validators,
+            http_status=status,
+            retry_after=retry_after(headers, now) if status >= 400 else None,
+            fresh_until=fresh_until(headers, now) if status < 400 else None,
+            permanent_redirect=answer.permanent,
+            gone=status == 410,
+            wire_bytes=len(answer.raw),
+        )
+        if status == 304:
+            if validators.etag is None and validators.last_modified is None:
+                return replace(
+                    outcome,
+                    reason="http_304",
+                    message="The server says 'not modified' though nothing was asked that way; "
+                    "it is asked again later",
+                )
+            return replace(outcome, status="not_modified")
+        if not 200 <= status < 300:
+            return replace(outcome, reason=f"http_{status}", message=_explain(status))
+        if status not in (200, 203, 226) or not answer.raw:
+            return replace(
+                outcome,
+                reason="empty",
+                message=f"The server answered HTTP {status} with nothing in it; "
+                "look at the address in a browser",
+            )
+        fresh = Validators(
+            etag=headers.get("etag") or None,
+            last_modified=headers.get("last-modified") or None,
+            body_hash=hashlib.sha256(answer.raw).digest(),
+        )
+        if fresh.body_hash == validators.body_hash:
+            return replace(outcome, status="same_body", validators=fresh)
+        try:
+            body = await self._unpack(answer)
+        except BodyRefused as error:
+            return replace(outcome, reason=error.reason, message=str(error))
+        if not body.strip():
+            return replace(
+                outcome,
+                reason="empty",
+                message="The server answered with an empty body; look at the address in a browser",
+            )
+        return replace(outcome, status="ok", body=body, validators=fresh)
+
+    async def _unpack(self, answer: _Answer) -> bytes:
+        encoding = answer.headers.get("content-encoding")
+
+        def unpack() -> bytes:
+            return decode_body(
+                answer.raw, encoding, limit=self._limits.body, ratio=self._limits.ratio
+            )
+
+        if not encoding or len(answer.raw) < _DECODE_IN_THREAD:
+            return unpack()
+        return await asyncio.get_running_loop().run_in_executor(None, unpack)
+
+    async def _follow(self, feed: Feed, url: str, validators: Validators) -> _Answer:
+        """Ask ``url`` and follow redirects, each hop vetted anew, within one deadline."""
+        left = self._limits.deadline
+        loop = asyncio.get_running_loop()
+        asked, permanent, unbroken = url, None, True
+        for _ in range(self._limits.redirects + 1):
+            parts = self._guard.vet_url(asked)
+            if self._proxied:
+                await self._vet_behind_proxy(parts.hostname or "", parts.port or 80)
+            async with self._slots.slot(parts.netloc.lower()):
+                started = loop.time()
+                headers = self._headers(feed, url, asked, validators)
+                try:
+                    async with asyncio.timeout(max(left, 0)):
+                        answer = await self._exchange(asked, headers)
+                except TimeoutError as error:
+                    raise FetchError(
+                        f"The server didn't finish its answer within "
+                        f"{self._limits.deadline:g} seconds; it is asked again later",
+                        "timeout",
+                    ) from error
+                left -= loop.time() - started
+            location = answer.headers.get("location", "").strip()
+            if answer.status not in _REDIRECTS or not location:
+                return replace(answer, permanent=permanent)
+            target = _hop(asked, location)
+            unbroken = unbroken and answer.status in _PERMANENT
+            if unbroken:
+                permanent = target
+            asked = target
+        raise FetchError(
+            f"More than {self._limits.redirects} redirects, the last one to {asked[:200]!r}; "
+            "look at the address in a browser and correct it",
+            "redirects",
+        )
+
+    async def _vet_behind_proxy(self, host: str, port: int) -> None:
+        """A proxy looks names up itself: refuse what leads inside as far as we can tell here."""
+        try:
+            await self._dialler.addresses(host, port)
+        except RefusedAddress:
+            raise
+        except FetchError:
+            log.debug("name left to the proxy", extra={"host": host})
+
+    def _headers(
+        self, feed: Feed, first: str, asked: str, validators: Validators
+    ) -> list[tuple[bytes, bytes]]:
+        """Return the request's headers; secrets go only to the host they were given for."""
+        wanted: dict[str, str] = {
+            "User-Agent": feed.user_agent or self._agent,
+            "Accept": ACCEPT,
+            "Accept-Encoding": ACCEPT_ENCODING,
+            "Connection": "close",
+        }
+        origin, here = urlsplit(first), urlsplit(asked)
+        same_host = (origin.hostname, origin.port) == (here.hostname, here.port) or (
+            origin.hostname == here.hostname and origin.port is None and here.port is None
+        )
+        for name, value in feed.headers:
+            # Any header of the operator's may be a secret (X-Api-Key); none leaves its host.
+            if same_host and (here.scheme == "https" or origin.scheme == "http"):
+                wanted = {k: v for k, v in wanted.items() if k.lower() != name.lower()}
+                wanted[name] = value
+        if feed.basic_auth and same_host and (here.scheme == "https" or origin.scheme == "http"):
+            pair = ":".join(feed.basic_auth).encode()
+            wanted["Authorization"] = "Basic " + b64encode(pair).decode("ascii")
+        if validators.etag is not None:
+            wanted["If-None-Match"] = validators.etag
+        if validators.last_modified is not None:
+            wanted["If-Modified-Since"] = validators.last_modified
+        # latin-1 both ways: the bytes a server sent come back to it unchanged.
+        return [
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+            for name, value in wanted.items()
+        ]
+
+    async def _exchange(self, url: str, headers: list[tuple[bytes, bytes]]) -> _Answer:
+        """Send one GET and read the whole answer, at most ``limits.wire`` bytes of it."""
+        seconds = self._limits
+        timeouts = {"connect": seconds.connect, "read": None, "write": None, "pool": None}
+        try:
+            request = httpx.Request("GET", url, headers=headers, extensions={"timeout": timeouts})
+            response = await self._transport.handle_async_request(request)
+            try:
+                found = _lower(response.headers.raw)
+                declared = found.get("content-length", "").strip()
+                if declared.isdecimal() and not self._fits(declared):
+                    raise too_large(self._limits.wire)
+                raw = b""
+                if 200 <= response.status_code < 300 and response.status_code != 204:
+                    raw = await self._read(response)
+            finally:
+                await response.aclose()
+        except httpx.InvalidURL as error:
+            raise FetchError(f"The address {url[:200]!r} can't be read ({error})", "bad_url") from (
+                error
+            )
+        except httpx.TimeoutException as error:
+            raise FetchError(
+                f"No connection within {self._limits.connect:g} seconds; it is tried again later",
+                "timeout",
+            ) from error
+        except httpx.TransportError as error:
+            raise _transport_failure(url, error) from error
+        return _Answer(url, response.status_code, found, raw)
+
+    def _fits(self, declared: str) -> bool:
+        return len(declared) <= 18 and int(declared) <= self._limits.wire
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        async for part in response.stream:
+            size += len(part)
+            if size > self._limits.wire:
+                raise too_large(self._limits.wire)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _lower(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by lower-case name; a header sent twice is joined as RFC 9110 §5.3 has it."""
+    found: dict[str, str] = {}
+    for key, value in raw:
+        name, text = key.decode("latin-1").lower(), value.decode("latin-1")
+        if name in found and name not in ("etag", "last-modified", "location", "content-type"):
+            found[name] = f"{found[name]}, {text}"
+        elif name not in found:
+            found[name] = text
+    return found
+
+
+def _hop(asked: str, location: str) -> str:
+    """Return where a redirect leads; raises ``FetchError`` for a step down from https to http."""
+    try:
+        # Headers are bytes; addresses in them are UTF-8 in practice, and sent on percent-encoded.
+        location = location.encode("latin-1").decode("utf-8", "replace")
+        target = urljoin(asked, location).partition("#")[0]
+        scheme = urlsplit(target).scheme
+    except ValueError as error:
+        raise FetchError(
+            f"The server redirects to {location[:200]!r}, which can't be read", "bad_redirect"
+        ) from error
+    if urlsplit(asked).scheme == "https" and scheme == "http":
+        raise FetchError(
+            f"The server redirects from https to http ({target[:200]}): refused; if that is right, "
+            "put the http address into the configuration",
+            "downgrade",
+        )
+    return target
+
+
+def _failed(url: str, reason: str, message: str) -> FetchOutcome:
+    return FetchOutcome("failed", url, reason=reason, message=message)
+
+
+_EXPLAINED = {
+    401: "the server wants a login: give the feed its credentials",
+    402: "the server wants to be paid",
+    403: "the server refuses us: ask the publisher to let the User-Agent pass, or set `user_agent`",
+    404: "there is nothing at this address: look for the feed's new address",
+    406: "the server has no form of this feed that we read",
+    410: "the publisher has taken the feed down: remove it, or look for its new address",
+    429: "too many requests: it is asked less often",
+    451: "not available for legal reasons",
+}
+
+
+def _explain(status: int) -> str:
+    if status in _EXPLAINED:
+        return f"HTTP {status}: {_EXPLAINED[status]}"
+    if status >= 500:
+        return f"HTTP {status}: the server has a fault; it is asked again later"
+    if status in _REDIRECTS:
+        return f"HTTP {status}: a redirect that leads nowhere; look at the address in a browser"
+    return f"HTTP {status}: not a feed; look at the address in a browser"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and len(chain) < 12:
+        chain.append(step)
+        step = step.__cause__ or step.__context__
+    return chain
+
+
+def _transport_failure(url: str, error: httpx.TransportError) -> FetchError:
+    """Put a transport's exception into one of our reasons."""
+    for cause in _causes(error):
+        if isinstance(cause, FetchError):
+            return cause
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return FetchError(
+                f"The server's certificate is not valid for {urlsplit(url).hostname} "
+                f"({cause.verify_message}); it is never fetched insecurely",
+                "tls",
+            )
+        if isinstance(cause, ssl.SSLError):
+            return FetchError(
+                f"No secure connection ({cause.reason or 'TLS error'}); tell the publisher", "tls"
+            )
+    text = str(error)
+    if isinstance(error, httpx.ConnectError):
+        return FetchError(
+            f"No connection to {urlsplit(url).netloc} ({_why(error)}); it is tried again later",
+            "connect",
+        )
+    if "peer closed connection without sending complete message body" in text:
+        return truncated()
+    if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.CloseError)):
+        return FetchError(
+            "The server broke the connection off; it is asked again later", "connection_lost"
+        )
+    if isinstance(error, httpx.ProxyError):
+        return FetchError(f"The proxy refuses ({text[:120]}); check network.proxy", "proxy")
+    return FetchError(
+        f"The server's answer is not HTTP as it should be ({text[:120]}); tell the publisher",
+        "bad_http",
+    )
+
+
+def _why(error: BaseException) -> str:
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    return str(error)[:120] or type(error).__name__
