@@ -1,8 +1,8 @@
 """Named points at which a test may kill or fail the program; no-ops unless switched on.
 
 ``NEWSWATCH_FAILPOINTS="after_commit=kill:2,before_post=raise"`` kills the process (SIGKILL) the
-second time ``after_commit`` is reached and raises at the first ``before_post``. ``log=PATH`` appends
-every point reached to a file. Test-only.
+second time ``after_commit`` is reached and raises at the first ``before_post``. ``log=PATH``
+appends every point reached to a file. Test-only.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class JsonFormatter(logging.Formatter):
 class HumanFormatter(logging.Formatter):
     """``12:30:05 warning feed failed  feed=… status=…``, with colour when asked."""
 
-    _COLOURS: ClassVar[dict[str, str]] = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
+    _COLOURS: ClassVar[dict[str, str]] = {"warning": "\x1b[33m", "error": "\x1b[31m"}
 
     def __init__(self, redactor: Redactor, *, colour: bool) -> None:
         super().__init__()

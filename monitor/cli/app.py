@@ -9,7 +9,13 @@ import click
 from monitor import __version__
 
 # command → "module:attribute"; the order is the order of the help page.
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "run": "monitor.cli.run:run",
+    "once": "monitor.cli.run:once",
+    "demo": "monitor.cli.demo:demo",
+    "match": "monitor.cli.stories:match",
+    "replay": "monitor.cli.stories:replay",
+}
 
 
 class LazyGroup(click.Group):

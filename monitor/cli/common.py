@@ -17,10 +17,13 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from monitor.assembly import compiled_watch, rule_problems, state_target
 from monitor.clock import Clock, SystemClock
 from monitor.config.load import Loaded, load
-from monitor.errors import ConfigError, Problem
+from monitor.errors import Problem
 from monitor.rules import Compiled, compile_rules
+from monitor.rules.text import search_tokens
+from monitor.store import open_store
 from monitor.store.port import Store
 
 T = TypeVar("T")
@@ -41,27 +44,11 @@ json_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A configuration that loaded and compiled."""
+    """A configuration that loaded and compiled, with its warnings and notes."""
 
     loaded: Loaded
     compiled: Compiled
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """All warnings and notes, of the file and of its rules."""
-        return self.loaded.warnings + rule_problems(self.loaded, self.compiled)
-
-
-def rule_problems(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:
-    """Return the compiler's findings with their places in the configuration files."""
-    out = []
-    for problem in compiled.problems:
-        place = None
-        if problem.offset is not None:
-            place = loaded.positions.in_scalar(problem.path, problem.offset)
-        place = place or loaded.positions.place(problem.path)
-        out.append(Problem(problem.message, place, problem.hint, problem.level, problem.excerpt))
-    return tuple(out)
+    problems: tuple[Problem, ...]
 
 
 def load_watch(path: Path, *, tolerant: bool = False) -> Watch:
@@ -70,28 +57,18 @@ def load_watch(path: Path, *, tolerant: bool = False) -> Watch:
     ``tolerant`` leaves broken rules out instead (for commands that only read the store).
     """
     loaded = load(path, os.environ)
-    compiled = compile_rules(loaded.settings)
-    errors = [each for each in rule_problems(loaded, compiled) if each.level == "error"]
-    if errors and not tolerant:
-        raise ConfigError(errors)
-    return Watch(loaded, compiled)
-
-
-def state_directory(loaded: Loaded) -> Path:
-    """Return the state directory, relative to the configuration file."""
-    return (loaded.path.parent / loaded.settings.state).resolve()
+    if tolerant:
+        compiled = compile_rules(loaded.settings)
+        return Watch(loaded, compiled, loaded.warnings + rule_problems(loaded, compiled))
+    compiled, problems = compiled_watch(loaded)
+    return Watch(loaded, compiled, problems)
 
 
 @asynccontextmanager
 async def opened_store(loaded: Loaded, clock: Clock | None = None) -> AsyncIterator[Store]:
-    """Open the configured store, and close it at the end."""
-    from monitor.rules.text import search_tokens
-    from monitor.store import open_store
-
+    """Open the configured store, and close it at the end. Takes no lock: a daemon may run."""
     clock = clock or SystemClock()
-    state = loaded.settings.state
-    target = state if "://" in state else str(state_directory(loaded))
-    store = await open_store(target, now=clock.now(), tokenize=search_tokens)
+    store = await open_store(state_target(loaded), now=clock.now(), tokenize=search_tokens)
     try:
         yield store
     finally:

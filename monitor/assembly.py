@@ -1,0 +1,128 @@
+"""Puts the parts together for one configuration file: lock, store, stages, daemon."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random
+
+from monitor import logs
+from monitor.clock import Clock, SystemClock
+from monitor.config.load import Loaded, load
+from monitor.config.reload import Reloader
+from monitor.config.secrets import secret_values
+from monitor.daemon import Daemon, Watching, watching
+from monitor.delivery.build import build_senders
+from monitor.delivery.outbox import Deliverer
+from monitor.errors import ConfigError, Problem
+from monitor.jobs.local import LocalQueue
+from monitor.rules import Compiled, compile_rules
+from monitor.rules.text import search_tokens
+from monitor.sources.fetch import Fetcher
+from monitor.sources.parse import ParsePool
+from monitor.store import open_store
+from monitor.store.lock import state_lock
+
+log = logging.getLogger(__name__)
+
+
+def rule_problems(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:
+    """Return the rule compiler's findings with their places in the configuration files."""
+    out = []
+    for problem in compiled.problems:
+        place = None
+        if problem.offset is not None:
+            place = loaded.positions.in_scalar(problem.path, problem.offset)
+        place = place or loaded.positions.place(problem.path)
+        out.append(Problem(problem.message, place, problem.hint, problem.level, problem.excerpt))
+    return tuple(out)
+
+
+def compiled_watch(loaded: Loaded) -> tuple[Compiled, tuple[Problem, ...]]:
+    """Compile a loaded configuration's rules; raises ``ConfigError`` with every error found.
+
+    Returns the compiled rules and all warnings and notes.
+    """
+    compiled = compile_rules(loaded.settings)
+    problems = rule_problems(loaded, compiled)
+    errors = [problem for problem in problems if problem.level == "error"]
+    if errors:
+        raise ConfigError(errors)
+    return compiled, loaded.warnings + problems
+
+
+def state_target(loaded: Loaded) -> str:
+    """Return where the state lives: a directory relative to the configuration, or a URL."""
+    state = loaded.settings.state
+    return state if "://" in state else str((loaded.path.parent / state).resolve())
+
+
+@asynccontextmanager
+async def assembled(
+    config: Path,
+    env: Mapping[str, str],
+    *,
+    redactor: logs.Redactor | None = None,
+    clock: Clock | None = None,
+    random: Random | None = None,
+) -> AsyncIterator[Daemon]:
+    """Yield a started daemon for ``config``; closes everything it opened at the end.
+
+    Raises ``ConfigError`` for a configuration that can't be used, ``AlreadyRunning`` when another
+    process holds the state directory, ``StateError`` for a store that can't be used.
+    """
+    clock = clock or SystemClock()
+    random = random or Random()
+    redactor = redactor or logs.Redactor()
+    reloader = Reloader(config, env)
+    loaded = load(config, env)
+    redactor.add(secret_values(loaded))
+    compiled, warnings = compiled_watch(loaded)
+    for problem in warnings:
+        if problem.level == "warning":
+            log.warning(str(problem))
+    current = watching(loaded, compiled)
+    async with AsyncExitStack() as stack:
+        target = state_target(loaded)
+        if "://" not in target:
+            stack.enter_context(state_lock(Path(target)))
+        store = await open_store(target, now=clock.now(), tokenize=search_tokens)
+        stack.push_async_callback(store.close)
+        fetcher = Fetcher(current.settings.network, clock, config_dir=config.parent.resolve())
+        stack.push_async_callback(fetcher.aclose)
+        parser = ParsePool()
+        stack.push_async_callback(parser.aclose)
+        senders = build_senders(current.settings)
+        deliverer = Deliverer(store, senders, clock, random=random)
+        stack.push_async_callback(deliverer.aclose)
+
+        def reload() -> Watching | None:
+            fresh = reloader.check()
+            if fresh is None:
+                return None
+            redactor.add(secret_values(fresh))
+            recompiled, _ = compiled_watch(fresh)
+            if state_target(fresh) != target:
+                log.warning("`state` changed: it takes effect at the next start")
+            return watching(fresh, recompiled)
+
+        async def rewire(fresh: Watching) -> None:
+            await deliverer.set_senders(build_senders(fresh.settings))
+            fetcher.set_network(fresh.settings.network)
+
+        daemon = Daemon(
+            store=store,
+            queue=LocalQueue(),
+            fetcher=fetcher,
+            parser=parser,
+            deliverer=deliverer,
+            current=current,
+            clock=clock,
+            random=random,
+            reload=reload,
+            rewire=rewire,
+        )
+        await daemon.start()
+        yield daemon

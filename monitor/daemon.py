@@ -1,0 +1,376 @@
+"""The daemon: wiring, ticks, signals, reload. Knows when things happen, decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
+from random import Random
+
+from monitor.alerts.plan import baseline_alert
+from monitor.alerts.route import Router
+from monitor.baseline import BLOB, BaselineLog
+from monitor.clock import Clock
+from monitor.config.load import Loaded, feeds
+from monitor.delivery.outbox import Deliverer
+from monitor.errors import ConfigError, Problem, StateError
+from monitor.jobs.port import JobQueue
+from monitor.pipeline import Pipeline, Polled, Watching
+from monitor.preview import RulePreview
+from monitor.rules import Compiled
+from monitor.sources.fetch import Fetcher
+from monitor.sources.parse import ParsePool
+from monitor.sources.schedule import held_until
+from monitor.store.port import FeedState, Retention, Store
+from monitor.stories.index import StoryIndex
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT = 64  # polls at once; a hanging feed holds one of them until its deadline
+BATCH = 50  # polls decided and stored in one transaction (group commit)
+# Where a feed's due time is put while it is polled: a crash delays it by this much.
+CLAIM = timedelta(minutes=2)
+DRAIN = timedelta(seconds=8)  # of the 10 s that SIGTERM allows
+SEEN = timedelta(days=180)  # how long an identity key outlives its entry's last sighting
+STORE_PAUSE = 5.0  # seconds before a failed store is tried again
+
+
+def watching(loaded: Loaded, compiled: Compiled) -> Watching:
+    """Return what a loaded configuration says, ready for the pipeline."""
+    return Watching(
+        loaded.settings,
+        compiled.ruleset,
+        Router(loaded.settings),
+        {feed.key: feed for feed in feeds(loaded)},
+    )
+
+
+class Daemon:
+    """Runs the pipeline and the deliverer until it is told to stop."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: JobQueue,
+        fetcher: Fetcher,
+        parser: ParsePool,
+        deliverer: Deliverer,
+        current: Watching,
+        clock: Clock,
+        random: Random,
+        reload: Callable[[], Watching | None],
+        rewire: Callable[[Watching], Awaitable[None]],
+    ) -> None:
+        """``reload`` returns a changed configuration, None where nothing changed, and raises
+        ``ConfigError`` once for a broken one; ``rewire`` gives the senders and the fetcher the
+        new settings."""
+        self._store = store
+        self._queue = queue
+        self._fetcher = fetcher
+        self._parser = parser
+        self._deliverer = deliverer
+        self._watching = current
+        self._clock = clock
+        self._random = random
+        self._reload = reload
+        self._rewire = rewire
+        self._polled: asyncio.Queue[Polled] = asyncio.Queue()
+        self._polls: dict[str, asyncio.Task[None]] = {}
+        self._states: dict[str, FeedState] = {}
+        self._stopping = asyncio.Event()
+        self._pipeline: Pipeline | None = None
+        self._baseline = BaselineLog()
+        self._background: set[asyncio.Future[object]] = set()
+        self._wake: asyncio.TimerHandle | None = None
+        self.rounds = 0
+
+    # Life ---------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bring the store in line with the configuration and rebuild what lives in memory."""
+        now = self._clock.now()
+        self._states = dict(await self._store.sync_feeds(list(self._watching.feeds.values()), now))
+        self._baseline = BaselineLog(await self._store.blob(BLOB))
+        self._pipeline = await self._make_pipeline()
+        if held := await self._deliverer.recover():
+            log.warning("messages with unknown outcome are held", extra={"messages": held})
+        self._run_aside(self._preview())
+
+    async def run(self) -> None:
+        """Run until ``stop``; then drain."""
+        for name, task, interval in (
+            ("poll", self._poll_due, 0.5),
+            ("deliver", self._deliver, 1.0),
+            ("baseline", self._tell_baseline, 1.0),
+            ("reload", self._check_reload, 1.0),
+            ("prune", self._prune, 3600.0),
+        ):
+            self._queue.register(name, _without_key(task))
+            self._queue.every(timedelta(seconds=interval), name)
+        await self._queue.start()
+        for name in ("poll", "deliver", "prune"):
+            await self._queue.defer(name)
+        decider = asyncio.create_task(self._decide_forever(), name="decider")
+        stopping = asyncio.create_task(self._stopping.wait())
+        done, _ = await asyncio.wait({decider, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if decider in done:
+            decider.result()
+        await self._drain(decider)
+
+    def stop(self) -> None:
+        """Ask for a clean end; safe to call more than once."""
+        self._stopping.set()
+
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT end the daemon, SIGHUP reloads its configuration."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+
+    async def once(self, due_only: bool) -> int:
+        """One cycle: poll, decide, deliver what may go now. Returns how many feeds failed."""
+        states = await self._store.feed_states()
+        now = self._clock.now()
+        chosen = [s for s in states.values() if _pollable(s, now, due_only=due_only)]
+        chosen.sort(key=lambda state: state.next_at)
+        limit = asyncio.Semaphore(IN_FLIGHT)
+
+        async def fetch(state: FeedState) -> Polled:
+            async with limit:
+                return await self._require_pipeline().fetch(self._watching.feeds[state.key], state)
+
+        batch: list[Polled] = []
+        failed = 0
+        for finished in asyncio.as_completed([fetch(state) for state in chosen]):
+            batch.append(await finished)
+            if len(batch) >= BATCH:
+                failed += await self._commit(batch)
+                batch = []
+        if batch:
+            failed += await self._commit(batch)
+        await self._tell_baseline(patient=False)
+        await self._deliverer.deliver_until_idle(timeout=30.0)
+        return failed
+
+    # Ticks --------------------------------------------------------------------------------------
+
+    async def _poll_due(self) -> None:
+        free = IN_FLIGHT - len(self._polls)
+        if free <= 0 or self._stopping.is_set():
+            return
+        now = self._clock.now()
+        for state in await self._store.due(now, free, now + CLAIM):
+            feed = self._watching.feeds.get(state.key)
+            if feed is not None and state.key not in self._polls:
+                task = asyncio.create_task(self._poll(state), name=f"poll {state.key}")
+                self._polls[state.key] = task
+
+    async def _poll(self, state: FeedState) -> None:
+        try:
+            feed = self._watching.feeds[state.key]
+            polled = await self._require_pipeline().fetch(feed, state)
+            await self._polled.put(polled)
+        except Exception:
+            # A fault of ours in one feed's poll must not end the others; the claim polls it again.
+            log.exception("poll failed unexpectedly", extra={"feed": state.key})
+        finally:
+            self._polls.pop(state.key, None)
+
+    async def _decide_forever(self) -> None:
+        while True:
+            batch = [await self._polled.get()]
+            while len(batch) < BATCH and not self._polled.empty():
+                batch.append(self._polled.get_nowait())
+            try:
+                await self._commit(batch)
+            except StateError as error:
+                log.error("store failed; polls will be repeated", extra={"reason": str(error)})
+                await asyncio.sleep(STORE_PAUSE)
+                await self._reload_index()
+
+    async def _commit(self, batch: Sequence[Polled]) -> int:
+        done = await self._require_pipeline().commit(batch)
+        failed = 0
+        for polled, state in zip(batch, done.states, strict=True):
+            self._states[state.key] = state
+            failed += _log_poll(polled, state)
+        if done.alerts:
+            await self._queue.defer("deliver")
+        self.rounds += 1
+        return failed
+
+    async def _deliver(self) -> None:
+        await self._deliverer.deliver_due()
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        if (at := self._deliverer.wake_at()) is not None and not self._stopping.is_set():
+            delay = max(0.01, (at - self._clock.now()).total_seconds())
+            if delay < 1.0:  # else the tick is soon enough
+                loop = asyncio.get_running_loop()
+                self._wake = loop.call_later(delay, self._defer_soon, "deliver")
+
+    async def _tell_baseline(self, *, patient: bool = True) -> None:
+        waiting = sum(
+            state.baselined_at is None and not state.failures and not state.disabled_reason
+            for key, state in self._states.items()
+            if key in self._watching.feeds
+        )
+        pending = self._baseline.due(self._clock.now(), waiting if patient else 0)
+        if pending is None:
+            return
+        row = baseline_alert(
+            pending.id,
+            pending.feeds,
+            pending.matching,
+            pending.items,
+            self._watching.settings,
+            self._clock.now(),
+        )
+        log.info(
+            "baselined: these entries were there before and alert nothing",
+            extra={"feeds": len(pending.feeds), "entries": sum(pending.feeds.values())},
+        )
+        if row is not None:
+            await self._store.enqueue([row])
+        await self._store.put_blobs({BLOB: None})
+        self._baseline.done()
+        await self._queue.defer("deliver")
+
+    async def _prune(self) -> None:
+        settings = self._watching.settings.retention
+        pruned = await self._store.prune(
+            self._clock.now(),
+            Retention(settings.stories, settings.alerts, SEEN, settings.max_size),
+        )
+        if pruned.entries or pruned.outbox:
+            log.info("pruned", extra={"entries": pruned.entries, "bytes": pruned.bytes_after})
+
+    # Reload -------------------------------------------------------------------------------------
+
+    async def _check_reload(self) -> None:
+        try:
+            # In a thread: compiling 100,000 rules takes seconds, and polls must go on.
+            fresh = await asyncio.to_thread(self._reload)
+        except ConfigError as error:
+            log.error("configuration refused; the last good one stays in force")
+            _log_problems(error.problems)
+            return
+        if fresh is None:
+            return
+        await self._rewire(fresh)
+        states = await self._store.sync_feeds(list(fresh.feeds.values()), self._clock.now())
+        self._states = dict(states)
+        self._watching = fresh
+        self._require_pipeline().watching = fresh
+        self._run_aside(self._preview())
+        log.info(
+            "configuration reloaded",
+            extra={"feeds": len(fresh.feeds), "rules": len(fresh.ruleset.rules)},
+        )
+
+    def _on_hangup(self) -> None:
+        log.info("SIGHUP: looking at the configuration")
+        self._defer_soon("reload")
+
+    async def _preview(self) -> None:
+        watching = self._watching
+        await RulePreview(self._store).run(
+            watching.settings, watching.ruleset, watching.feeds, self._clock.now()
+        )
+        await self._queue.defer("deliver")
+
+    def _defer_soon(self, name: str) -> None:
+        if not self._stopping.is_set():
+            self._run_aside(self._queue.defer(name))
+
+    def _run_aside(self, work: Coroutine[object, object, object]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # Inside -------------------------------------------------------------------------------------
+
+    def _require_pipeline(self) -> Pipeline:
+        assert self._pipeline is not None, "start() comes first"
+        return self._pipeline
+
+    async def _make_pipeline(self) -> Pipeline:
+        return Pipeline(
+            self._store,
+            self._fetcher,
+            self._parser,
+            await StoryIndex.load(self._store, self._clock.now()),
+            self._baseline,
+            self._watching,
+            self._clock,
+            self._random,
+        )
+
+    async def _reload_index(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._baseline = BaselineLog(await self._store.blob(BLOB))
+                self._pipeline = await self._make_pipeline()
+                return
+            except StateError as error:
+                log.error("store still fails", extra={"reason": str(error)})
+                await asyncio.sleep(STORE_PAUSE)
+
+    async def _drain(self, decider: asyncio.Task[None]) -> None:
+        log.info("stopping: finishing what is in flight")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + DRAIN.total_seconds()
+        await self._queue.stop(timedelta(seconds=2))
+        for poll in list(self._polls.values()):
+            poll.cancel()
+        decider.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await decider
+        left: list[Polled] = []
+        while not self._polled.empty():
+            left.append(self._polled.get_nowait())
+        if left:
+            try:
+                await self._commit(left)
+            except StateError as error:
+                log.error("store failed while stopping", extra={"reason": str(error)})
+        await self._deliverer.drain(end)
+
+
+def _without_key(task: Callable[[], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
+    async def run(_key: str) -> None:
+        await task()
+
+    return run
+
+
+def _pollable(state: FeedState, now: datetime, *, due_only: bool) -> bool:
+    """Tell whether one cycle polls this feed: a cycle is the user's own schedule, so only what
+    the server asked for (Retry-After, a feed that is gone) holds a feed back."""
+    if state.disabled_reason:
+        return state.next_at <= now
+    held = state.next_at if due_only else held_until(state)
+    return held is None or held <= now
+
+
+def _log_poll(polled: Polled, state: FeedState) -> bool:
+    """Log one poll; returns True when it failed."""
+    failed = state.failures > 0
+    level = logging.WARNING if failed else logging.INFO
+    log.log(
+        level,
+        "feed failed" if failed else "feed polled",
+        extra={"feed": polled.feed.name, "url": polled.feed.url, "status": state.last_status},
+    )
+    return failed
+
+
+def _log_problems(problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        log.error(str(problem))

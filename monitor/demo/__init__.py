@@ -1,0 +1,1 @@
+"""The bundled feeds and configuration of `newswatch demo`. All stories are invented."""

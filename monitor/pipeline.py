@@ -1,0 +1,294 @@
+"""poll → new entries → match → story → route → outbox: one page, read top to bottom.
+
+The only module that knows the order of the stages. ``fetch`` may run for many feeds at once;
+``commit`` takes what they brought, one batch at a time, decides, and stores each batch whole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from monitor.alerts.plan import Matched, plan
+from monitor.alerts.route import Router
+from monitor.baseline import BaselineLog
+from monitor.clock import Clock
+from monitor.config.models import Settings
+from monitor.errors import ParseError
+from monitor.failpoints import failpoint
+from monitor.ids import new_id
+from monitor.rules import RuleSet, plain
+from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.parse import ParsePool
+from monitor.sources.schedule import after_poll
+from monitor.store.port import (
+    EntryMatch,
+    FeedState,
+    OutboxRow,
+    PollCommit,
+    SeenKey,
+    Store,
+    StoredEntry,
+)
+from monitor.stories.identity import Identified, all_keys, identify, keys_of
+from monitor.stories.index import StoryIndex
+from monitor.stories.summary import summarise
+from monitor.values import Document, Entry, Feed, Hit, Match, ParsedFeed
+
+# A feed's date further ahead than this is no evidence of anything; one before 1995 is a default
+# value of some system, not a publication date (measured over real feeds).
+FUTURE = timedelta(hours=24)
+EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What the configuration says, ready for use; swapped as a whole on reload."""
+
+    settings: Settings
+    ruleset: RuleSet
+    router: Router
+    feeds: Mapping[str, Feed]
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll brought: a parsed feed, or the reason why there is none."""
+
+    feed: Feed
+    state: FeedState
+    outcome: FetchOutcome
+    parsed: ParsedFeed | None = None
+    parse_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a batch of polls came to."""
+
+    states: tuple[FeedState, ...]
+    new_entries: int
+    matched: int
+    alerts: int
+
+
+class Pipeline:
+    """Takes feeds through the stages. Holds no state of its own but the story index."""
+
+    def __init__(
+        self,
+        store: Store,
+        fetcher: Fetcher,
+        parser: ParsePool,
+        index: StoryIndex,
+        baseline: BaselineLog,
+        watching: Watching,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self.watching = watching
+        self.index = index
+        self._store = store
+        self._fetcher = fetcher
+        self._parser = parser
+        self._baseline = baseline
+        self._clock = clock
+        self._random = random
+
+    async def fetch(self, feed: Feed, state: FeedState) -> Polled:
+        """Fetch and parse one feed; never raises for a fault of the feed's."""
+        outcome = await self._fetcher.fetch(feed, state.validators, url=state.moved_to)
+        failpoint("after_fetch")
+        if outcome.status != "ok":
+            return Polled(feed, state, outcome)
+        try:
+            parsed = await self._parser.parse(
+                outcome.body, content_type=outcome.content_type, url=outcome.url
+            )
+        except ParseError as error:
+            return Polled(feed, state, outcome, parse_error=str(error))
+        failpoint("after_parse")
+        return Polled(feed, state, outcome, parsed)
+
+    async def commit(self, batch: Sequence[Polled]) -> Committed:
+        """Decide what ``batch`` means and store it in one transaction.
+
+        After a ``StateError`` nothing of the batch is stored and the story index must be loaded
+        anew; the feeds are polled again with their old validators.
+        """
+        planned: dict[str, list[OutboxRow]] = defaultdict(list)
+        commits = [await self._decide(polled, planned) for polled in batch]
+        failpoint("before_commit")
+        await self._store.commit_polls(commits)
+        failpoint("after_commit")
+        return Committed(
+            tuple(commit.state for commit in commits),
+            sum(len(commit.entries) for commit in commits),
+            len({match.entry_id for commit in commits for match in commit.matches}),
+            sum(len(commit.outbox) for commit in commits),
+        )
+
+    async def _decide(self, polled: Polled, planned: dict[str, list[OutboxRow]]) -> PollCommit:
+        now = self._clock.now()
+        feed, state, parsed = polled.feed, polled.state, polled.parsed
+        entries = parsed.entries if parsed else ()
+        identified = await self._identify(feed, state, entries, now)
+        fresh = [each for each in identified if each.status == "new"]
+        new_state = after_poll(
+            state,
+            feed,
+            polled.outcome,
+            parsed,
+            len(fresh),
+            now,
+            self.watching.settings.polling,
+            self._random,
+            polled.parse_error,
+        )
+        if parsed is None:
+            return PollCommit(new_state)
+        first_poll = state.baselined_at is None
+        if first_poll:
+            new_state = replace(new_state, baselined_at=now)
+        commit = _Commit(new_state)
+        for each in identified:
+            commit.remember(each)
+        if not (first_poll and feed.first_run == "ignore"):
+            for each in fresh:
+                old = first_poll and not self._is_news(feed, state, each.entry, now)
+                await self._take(commit, feed, parsed, each, now, planned, baseline=old)
+        if first_poll and feed.first_run == "baseline":
+            self._baseline.count(feed.name, len(commit.entries), now)
+        return commit.finish(self.index, self._baseline)
+
+    async def _identify(
+        self, feed: Feed, state: FeedState, entries: Sequence[Entry], now: datetime
+    ) -> tuple[Identified, ...]:
+        keys = {key for entry in entries for key in all_keys(keys_of(entry, feed.url))}
+        known = await self._store.seen(state.id, sorted(keys)) if keys else {}
+        return identify(entries, known, feed.url, lambda: new_id(now))
+
+    def _is_news(self, feed: Feed, state: FeedState, entry: Entry, now: datetime) -> bool:
+        """Tell whether an entry of a first poll is to alert: asked for, or dated after the feed
+        was added to the configuration."""
+        if feed.first_run == "alert":
+            return True
+        published = entry.published
+        return published is not None and state.added_at < published <= now + timedelta(hours=1)
+
+    async def _take(
+        self,
+        commit: _Commit,
+        feed: Feed,
+        parsed: ParsedFeed,
+        each: Identified,
+        now: datetime,
+        planned: dict[str, list[OutboxRow]],
+        *,
+        baseline: bool,
+    ) -> None:
+        """Match one new entry, find its story, and plan its alerts."""
+        assert each.entry_id is not None
+        watching = self.watching
+        document = document_of(each.entry_id, feed, parsed, each.entry, now)
+        matches = watching.ruleset.match(document)
+        key = next((match.key for match in matches if match.key), None)
+        decision = self.index.assign(document, now, key=key)
+        outcome = "no rule matched"
+        if baseline:
+            outcome = "baselined"
+            if matches:
+                self._baseline.would_match(document, matches)
+        elif matches:
+            story = decision.story.id
+            prior = (*await self._store.outbox_rows(story_id=story), *planned[story])
+            summary = summarise(document, hits_of(matches))
+            entities = watching.ruleset.entities(document)
+            matched = Matched(document, each.entry_id, now, decision, matches, entities, summary)
+            made = plan(matched, prior, watching.router, watching.settings, now)
+            planned[story].extend(made.rows)
+            commit.outbox.extend(made.rows)
+            outcome = made.outcome
+        commit.matches.extend(EntryMatch(each.entry_id, match) for match in matches)
+        commit.entries.append(
+            StoredEntry(
+                id=each.entry_id,
+                feed_id=commit.state.id,
+                entry=each.entry,
+                first_seen=now,
+                published=document.published,
+                story_id=decision.story.id,
+                story_kind=decision.kind,
+                duplicate_of=decision.duplicate_of,
+                baseline=baseline,
+                outcome=outcome,
+                source=document.source or "",
+                language=document.language,
+            )
+        )
+
+
+class _Commit:
+    """A PollCommit in the making."""
+
+    def __init__(self, state: FeedState) -> None:
+        self.state = state
+        self.entries: list[StoredEntry] = []
+        self.matches: list[EntryMatch] = []
+        self.outbox: list[OutboxRow] = []
+        self._seen: list[SeenKey] = []
+        self._touched: list[bytes] = []
+
+    def remember(self, each: Identified) -> None:
+        self._seen.extend(each.seen)
+        self._touched.extend(all_keys(each.keys))
+
+    def finish(self, index: StoryIndex, baseline: BaselineLog) -> PollCommit:
+        return PollCommit(
+            self.state,
+            tuple(self.entries),
+            tuple(self._seen),
+            tuple(self._touched),
+            tuple(self.matches),
+            index.changed(),
+            tuple(self.outbox),
+            (*index.blobs(), *baseline.blobs()),
+        )
+
+
+def document_of(
+    entry_id: str, feed: Feed, parsed: ParsedFeed, entry: Entry, now: datetime
+) -> Document:
+    """Return what rules look at for an entry of ``feed``."""
+    return plain(
+        Document(
+            id=entry_id,
+            title=entry.title,
+            summary=entry.summary,
+            content=entry.content,
+            url=entry.url,
+            source=entry.source or feed.name,
+            feed=feed.name,
+            authors=entry.authors,
+            tags=feed.tags,
+            categories=entry.categories,
+            language=entry.language or feed.language or parsed.language,
+            country=feed.country,
+            published=clamped(entry.published or entry.updated, now),
+        )
+    )
+
+
+def clamped(published: datetime | None, now: datetime) -> datetime | None:
+    """Return a feed's date as evidence: not in the future, None where it can't be true."""
+    if published is None or published < EARLIEST or published > now + FUTURE:
+        return None
+    return min(published, now)
+
+
+def hits_of(matches: Sequence[Match]) -> tuple[Hit, ...]:
+    """Return the hits of all matches, each once, in order of field and place."""
+    return tuple(dict.fromkeys(hit for match in matches for hit in match.hits))
