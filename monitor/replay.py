@@ -149,7 +149,6 @@ async def replaying(
     from monitor.store import open_store
 
     now = datetime.now(UTC)
-    state.mkdir(parents=True, exist_ok=True)
     store = await open_store(str(state), now=now, tokenize=search_tokens)
     try:
         await store.sync_feeds([_FEED], now)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0  # seconds; generous, since machines are noisy: a wait ends as soon as it holds
@@ -53,9 +54,8 @@ class Process:
             self.popen.stdin.close()
 
     @staticmethod
-    def _read(stream: object, lines: list[str]) -> None:
-        for line in stream:  # type: ignore[attr-defined]
-            lines.append(line.rstrip("\n"))
+    def _read(stream: IO[str], lines: list[str]) -> None:
+        lines.extend(line.rstrip("\n") for line in stream)
 
     def wait_for(self, what: str, holds: Callable[[], object], timeout: float = PATIENCE) -> None:
         """Wait until ``holds()`` is true; fails with the log when it doesn't become true."""
