@@ -66,6 +66,11 @@ class FeedSettings(Model):
     full_text: Literal["never", "when_needed", "always"] = "never"
     first_run: Literal["baseline", "alert", "ignore"] = "baseline"
     enabled: bool = True
+    user_agent: str | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    headers: dict[str, SecretStr] = {}
+    cookie_file: str | None = None  # Netscape format; relative to the configuration
 
 
 class EntitySettings(Model):
@@ -122,6 +127,11 @@ class RouteSettings(Model):
 class NetworkSettings(Model):
     allow: list[str] = []
     proxy: SecretStr | None = None
+    contact: str | None = None  # a URL or address for publishers, in the User-Agent
+    transport: Literal["own", "stock"] = "own"
+    http2: bool = False
+    allow_downgrade: bool = False  # follow redirects from https to http
+    websub_callback: str | None = None  # our own address as hubs can reach it
 
 
 class PollingSettings(Model):
