@@ -28,9 +28,11 @@ from monitor.errors import BodyRefused, FetchError, RefusedAddress
 from monitor.sources.answers import fresh_until, retry_after
 from monitor.sources.decode import ACCEPT_ENCODING, decode_body, too_large, truncated
 from monitor.sources.guard import Guard
+from monitor.sources.http1 import Http1Transport
 from monitor.sources.resolve import Resolver
 from monitor.sources.slots import SlotLimits, Slots
-from monitor.sources.transport import Dialler, shared_ssl_context, stock_transport
+from monitor.sources.tls import shared_ssl_context
+from monitor.sources.transport import Dialler, stock_transport
 from monitor.store.port import Validators
 from monitor.values import Feed
 
@@ -123,6 +125,7 @@ class Fetcher:
         config_dir: Path,
         contact: str | None = None,
         limits: FetchLimits = _LIMITS,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._clock = clock
         self._limits = limits
@@ -133,11 +136,19 @@ class Fetcher:
         self._dialler = Dialler(self._guard, self._resolver)
         self._slots = Slots(limits.slots)
         self._proxied = network.proxy is not None
-        self._transport: httpx.AsyncBaseTransport = stock_transport(
+        self._transport = transport or self._choose(network)
+
+    def _choose(self, network: NetworkSettings) -> httpx.AsyncBaseTransport:
+        """Return our own transport, or httpx's where ours doesn't do what is asked for."""
+        context = shared_ssl_context()
+        if network.proxy is None and network.transport == "own" and not network.http2:
+            return Http1Transport(self._dialler, context, connect=self._limits.connect)
+        return stock_transport(
             self._dialler,
-            shared_ssl_context(),
-            connections=limits.slots.total + limits.slots.stalled,
+            context,
+            connections=self._limits.slots.total + self._limits.slots.stalled,
             proxy=network.proxy.get_secret_value() if network.proxy else None,
+            http2=network.http2,
         )
 
     async def aclose(self) -> None:
@@ -281,12 +292,13 @@ class Fetcher:
             parts = self._guard.vet_url(asked)
             if self._proxied:
                 await self._vet_behind_proxy(parts.hostname or "", parts.port or 80)
-            async with self._slots.slot(parts.netloc.lower()):
+            async with self._slots.slot(parts.netloc.lower()) as others_wait:
                 started = loop.time()
-                headers = self._headers(feed, url, asked, validators)
+                keep = others_wait()
+                headers = self._headers(feed, url, asked, validators, keep)
                 try:
                     async with asyncio.timeout(max(left, 0)):
-                        answer = await self._exchange(asked, headers)
+                        answer = await self._exchange(asked, headers, keep)
                 except TimeoutError as error:
                     raise FetchError(
                         f"The server didn't finish its answer within "
@@ -318,14 +330,14 @@ class Fetcher:
             log.debug("name left to the proxy", extra={"host": host})
 
     def _headers(
-        self, feed: Feed, first: str, asked: str, validators: Validators
+        self, feed: Feed, first: str, asked: str, validators: Validators, keep: bool
     ) -> list[tuple[bytes, bytes]]:
         """Return the request's headers; secrets go only to the host they were given for."""
         wanted: dict[str, str] = {
             "User-Agent": feed.user_agent or self._agent,
             "Accept": ACCEPT,
             "Accept-Encoding": ACCEPT_ENCODING,
-            "Connection": "close",
+            "Connection": "keep-alive" if keep else "close",
         }
         origin, here = urlsplit(first), urlsplit(asked)
         same_host = (origin.hostname, origin.port) == (here.hostname, here.port) or (
@@ -349,12 +361,14 @@ class Fetcher:
             for name, value in wanted.items()
         ]
 
-    async def _exchange(self, url: str, headers: list[tuple[bytes, bytes]]) -> _Answer:
+    async def _exchange(self, url: str, headers: list[tuple[bytes, bytes]], keep: bool) -> _Answer:
         """Send one GET and read the whole answer, at most ``limits.wire`` bytes of it."""
         seconds = self._limits
         timeouts = {"connect": seconds.connect, "read": None, "write": None, "pool": None}
         try:
-            request = httpx.Request("GET", url, headers=headers, extensions={"timeout": timeouts})
+            request = httpx.Request(
+                "GET", url, headers=headers, extensions={"timeout": timeouts, "keep": keep}
+            )
             response = await self._transport.handle_async_request(request)
             try:
                 found = _lower(response.headers.raw)

@@ -10,7 +10,7 @@ Keeps no schedule: when a feed is due is decided in ``monitor.sources.schedule``
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -59,8 +59,11 @@ class Slots:
         self._stalled = 0
 
     @asynccontextmanager
-    async def slot(self, host: str) -> AsyncIterator[None]:
-        """Wait for a slot for ``host`` and hold it for the ``async with`` block."""
+    async def slot(self, host: str) -> AsyncIterator[Callable[[], bool]]:
+        """Wait for a slot for ``host`` and hold it for the ``async with`` block.
+
+        Yields a function that tells whether others wait for the same host at the moment.
+        """
         entry = self._hosts.get(host)
         if entry is None:
             entry = self._hosts[host] = _Host(
@@ -81,7 +84,7 @@ class Slots:
             lease = _Lease(entry)
             self._arm(lease)
             try:
-                yield
+                yield lambda: entry.users > self._limits.per_host + entry.stalled
             finally:
                 self._give_back(lease)
         finally:
