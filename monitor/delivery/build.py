@@ -1,0 +1,56 @@
+"""From settings to senders: one for each configured channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monitor.config.models import ChannelSettings, Settings
+from monitor.delivery.console import ConsoleSender
+from monitor.delivery.sender import Sender
+from monitor.delivery.slack.send import API_URL, SlackApi, SlackSender
+from monitor.delivery.slack.webhook import SlackWebhookSender
+
+
+def build_senders(
+    settings: Settings, console: ConsoleSender | None = None, *, interval: float = 1.0
+) -> Mapping[str, Sender]:
+    """Return a sender for each enabled channel, by its name.
+
+    The channel that ``defaults.channel`` names is always there. A Slack channel without a token
+    falls back to the incoming webhook, and without one to the console. ``interval`` is the least
+    number of seconds between two messages in one Slack channel.
+    """
+    console = console or ConsoleSender()
+    slack = settings.slack
+    api = None
+    if slack.token is not None:
+        api = SlackApi(slack.token.get_secret_value(), slack.api_url or API_URL)
+    webhook = None
+    if slack.webhook is not None:
+        webhook = SlackWebhookSender(slack.webhook.get_secret_value(), interval=interval)
+    buttons = api is not None and slack.app_token is not None
+
+    def sender(channel: ChannelSettings) -> Sender:
+        if channel.console:
+            return console
+        if channel.webhook is not None:
+            address = channel.webhook.get_secret_value()
+            return SlackWebhookSender(address, interval=interval)
+        if channel.slack is not None and api is not None:
+            return SlackSender(api, channel.slack, interval=interval, buttons=buttons)
+        return webhook or console
+
+    senders = {
+        name: sender(channel) for name, channel in settings.channels.items() if channel.enabled
+    }
+    default = default_channel(settings)
+    if default not in senders:
+        senders[default] = webhook or console
+    return senders
+
+
+def default_channel(settings: Settings) -> str:
+    """Return the name of the channel that takes what no route takes."""
+    if settings.defaults.channel is not None:
+        return settings.defaults.channel
+    return next((name for name in settings.channels if name != "ops"), "console")

@@ -1,0 +1,1 @@
+"""Slack: rendering to Block Kit, sending, settling unclear outcomes, and people's actions."""

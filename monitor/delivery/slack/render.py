@@ -1,0 +1,267 @@
+"""From an alert to the body of ``chat.postMessage`` (without the channel). Pure functions.
+
+The first line says how urgent, which rule, how many sources; then the linked title, the sentence
+that matched with its terms in bold, source and time, and why now. Nothing else: no colour, image
+or unfurled link (unfurls make one entry fill the screen).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.delivery.sender import Form
+from monitor.delivery.slack.blocks import (
+    SIGNS,
+    Block,
+    Element,
+    context,
+    date,
+    emoji,
+    link,
+    marked,
+    mention,
+    plain,
+    quote,
+    rich_text,
+    section,
+    words,
+)
+from monitor.delivery.slack.lists import render_list
+from monitor.delivery.text import (
+    Link,
+    around,
+    clean,
+    clean_marked,
+    cut,
+    cut_marked,
+    escape_cut,
+    vet_link,
+)
+from monitor.values import Alert, MarkedText, Severity
+
+EVENT_TYPE = "newswatch_alert"
+# A feed may send 200 KB as a title; a headline of more than 250 characters is no headline.
+TITLE_MAX = 250
+QUOTE_MAX = 400
+RULES_SHOWN = 3
+TERMS_SHOWN = 5
+NAME_MAX = 80
+TEXT_MAX = 600  # the notification; phones show about 150 characters
+STORY_KINDS = ("alert", "update", "escalation")
+
+
+def render(
+    alert: Alert,
+    *,
+    delivery_id: str = "",
+    form: Form = "full",
+    buttons: bool = False,
+    earlier: str | None = None,
+) -> dict[str, Any]:
+    """Return the message body for ``alert``.
+
+    Args:
+        alert: what to show.
+        delivery_id: goes into the metadata (to find the message again) and the buttons.
+        form: "full"; "short" has title, link and source alone; "plain" has no blocks at all.
+        buttons: whether people can answer (needs Socket Mode).
+        earlier: the permalink of this story's earlier message, linked from a new one.
+    """
+    if alert.kind in STORY_KINDS:
+        blocks = _story(alert, form, earlier)
+        text = _story_text(alert)
+        if buttons and form == "full" and alert.kind != "update" and delivery_id:
+            blocks.append(actions(alert, delivery_id))
+    else:
+        blocks, text = render_list(alert, form)
+    body: dict[str, Any] = {
+        "text": escape_cut(text, TEXT_MAX),
+        "mrkdwn": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "metadata": metadata(alert, delivery_id),
+    }
+    if form != "plain":
+        body["blocks"] = blocks
+    return body
+
+
+def metadata(alert: Alert, delivery_id: str) -> dict[str, Any]:
+    """Return the message's metadata. Every app in the workspace can read it: ids only."""
+    return {
+        "event_type": EVENT_TYPE,
+        "event_payload": {
+            "v": 1,
+            "delivery_id": delivery_id,
+            "kind": alert.kind,
+            "story": alert.story_id[:100],
+        },
+    }
+
+
+def delivery_id_of(message: Mapping[str, Any]) -> str | None:
+    """Return the delivery id that a message from Slack's history carries, or None."""
+    data = message.get("metadata") or {}
+    if data.get("event_type") != EVENT_TYPE:
+        return None
+    found = (data.get("event_payload") or {}).get("delivery_id")
+    return found if isinstance(found, str) else None
+
+
+def headline(alert: Alert) -> str:
+    """Return the first line in words: severity (when not normal), rules, number of sources."""
+    parts = []
+    if alert.severity is not Severity.NORMAL:
+        parts.append(alert.severity.label.upper())
+    parts.append(rule_names(alert))
+    if len(alert.sources) > 1:
+        parts.append(f"{len(alert.sources)} sources")
+    return " · ".join(filter(None, parts))
+
+
+def rule_names(alert: Alert) -> str:
+    """Return the rules' names, the first few of them."""
+    names = [cut(clean(name), NAME_MAX) for name in alert.rules]
+    more = f" +{len(names) - RULES_SHOWN}" if len(names) > RULES_SHOWN else ""
+    return ", ".join(names[:RULES_SHOWN]) + more
+
+
+def title_of(alert: Alert) -> str:
+    return cut(clean(alert.title), TITLE_MAX) or "(no title)"
+
+
+def passage(alert: Alert) -> MarkedText:
+    """Return what is quoted of the story: its first sentence when there is room, and the
+    sentence that matched; empty when that would only repeat the title."""
+    if alert.summary is None:
+        return MarkedText("")
+    found = clean_marked(alert.summary.quote)
+    lead = clean(alert.summary.lead)
+    title = clean(alert.title)
+    if found.text in ("", title):
+        return cut_marked(MarkedText(lead if lead != title else ""), QUOTE_MAX)
+    if lead and lead != title and lead not in found.text and found.text not in lead:
+        room = QUOTE_MAX - len(found.text) - 3
+        if room >= len(lead):
+            return MarkedText(
+                f"{lead} … {found.text}",
+                tuple(
+                    type(mark)(mark.start + len(lead) + 3, mark.end + len(lead) + 3)
+                    for mark in found.marks
+                ),
+            )
+    return around(found, QUOTE_MAX)
+
+
+def _story_text(alert: Alert) -> str:
+    source = cut(clean(alert.source), NAME_MAX)
+    told = f"{headline(alert)}: {title_of(alert)}" if headline(alert) else title_of(alert)
+    if alert.kind != "alert" and alert.reason:
+        told = f"{told}, {cut(clean(alert.reason), 120)}"
+    return f"{told} ({source})" if source else told
+
+
+def _story(alert: Alert, form: Form, earlier: str | None) -> list[Block]:
+    """Return the blocks of a story. Their kinds never change between a message and its edits:
+    Slack refuses to replace rich text by other blocks (``block_mismatch``)."""
+    to = vet_link(alert.url)
+    lines: list[Element] = [section(_first_line(alert))]
+    lines.append(section(_title_line(alert, to)))
+    shown = passage(alert)
+    if form == "full" and shown.text:
+        lines.append(quote(marked(shown)))
+    return [
+        rich_text(lines, f"story:{alert.story_id[:100]}:{alert.revision}:{alert.kind}"),
+        context(_foot(alert, form, earlier)),
+    ]
+
+
+def _first_line(alert: Alert) -> list[Element]:
+    line: list[Element] = []
+    if alert.severity in SIGNS:
+        line += [emoji(SIGNS[alert.severity]), words(" ")]
+    parts: list[Element] = []
+    if alert.severity is not Severity.NORMAL:
+        parts.append(words(alert.severity.label.upper(), bold=True))
+    if names := rule_names(alert):
+        parts.append(words(names))
+    if len(alert.sources) > 1:
+        parts.append(words(f"{len(alert.sources)} sources"))
+    for at, part in enumerate(parts or [words("News")]):
+        if at:
+            line.append(words(" · "))
+        line.append(part)
+    for who in alert.mention:
+        if (element := mention(who)) is not None:
+            line += [words(" "), element]
+    return line
+
+
+def _title_line(alert: Alert, to: Link | None) -> list[Element]:
+    title = title_of(alert)
+    if to is None:
+        return [words(title, bold=True)]
+    line = [link(to, title, bold=True)]
+    if to.shown_host:  # letters that look like others: say where the link really goes
+        line.append(words(f" ({to.shown_host})"))
+    return line
+
+
+def _foot(alert: Alert, form: Form, earlier: str | None) -> list[Element]:
+    parts: list[Element] = []
+    names = [cut(clean(name), NAME_MAX) for name in alert.sources] or [
+        cut(clean(alert.source), NAME_MAX)
+    ]
+    first = ", ".join(filter(None, names[:4])) + (f" +{len(names) - 4}" if len(names) > 4 else "")
+    if first:
+        parts.append(plain(first))
+    when = alert.published or alert.first_seen
+    if when is not None:
+        parts.append(date(when))
+    if form == "full":
+        if reason := cut(clean(alert.reason), 200):
+            parts.append(plain(reason))
+        terms = list(dict.fromkeys(cut(clean(term), 40) for term in alert.terms))
+        if terms := [term for term in terms if term]:
+            more = f" +{len(terms) - TERMS_SHOWN}" if len(terms) > TERMS_SHOWN else ""
+            parts.append(plain("matched: " + ", ".join(terms[:TERMS_SHOWN]) + more))
+    if earlier and (to := vet_link(earlier)) is not None:
+        # Slack's own permalink, built from ids.
+        parts.append({"type": "mrkdwn", "text": f"<{to.url}|earlier>", "verbatim": True})
+    return parts or [plain("newswatch")]
+
+
+def actions(alert: Alert, delivery_id: str) -> Block:
+    """Return the row of buttons. Values carry ids and a version, so that a button of an old
+    message is still understood, or refused in words."""
+    value = f"1|{alert.story_id[:100]}|{delivery_id}"
+    buttons: list[Element] = []
+    if (to := vet_link(alert.url)) is not None:
+        buttons.append(
+            {
+                "type": "button",
+                "action_id": "read",
+                "text": plain("Read"),
+                "url": to.url,
+                "value": value,
+            }
+        )
+    for action, label in (("not_relevant", "Not relevant"), ("follow", "Follow")):
+        buttons.append(
+            {"type": "button", "action_id": action, "text": plain(label), "value": value}
+        )
+    options = [
+        {"text": plain(label), "value": f"{name}|{value}"}
+        for name, label in (
+            ("mute", "Mute this source for 24 h"),
+            ("snooze", "Snooze this rule for 4 h"),
+            ("why", "Why this alert?"),
+        )
+    ]
+    buttons.append({"type": "overflow", "action_id": "more", "options": options})
+    return {
+        "type": "actions",
+        "block_id": f"act:{delivery_id}:{alert.revision}",
+        "elements": buttons,
+    }
