@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from monitor.values import Entry, Feed, Match, Receipt, Story, StoryKind
 
 OutboxState = Literal["queued", "held", "sending", "sent", "unknown", "dead"]
+SeenKind = Literal["guid", "url", "title", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class SeenKey:
     text; ``key`` is a BLAKE2b-128 digest. ``entry_id`` joins the keys of one entry.
     """
 
-    kind: Literal["guid", "url", "title", "text"]
+    kind: SeenKind
     key: bytes
     entry_id: str
 
@@ -153,6 +154,7 @@ class PollCommit:
     stories: tuple[StoryRow, ...] = ()
     outbox: tuple[OutboxRow, ...] = ()
     blobs: tuple[tuple[str, bytes], ...] = ()
+    forget: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +200,16 @@ class Store(Protocol):
     async def feed_states(self) -> Mapping[str, FeedState]:
         """Return the states of all active feeds by key."""
 
-    async def due(self, now: datetime, limit: int, retry_at: datetime) -> Sequence[FeedState]:
+    async def due(
+        self, now: datetime, limit: int, retry_at: datetime, shard: int | None = None
+    ) -> Sequence[FeedState]:
         """Claim up to ``limit`` feeds with ``next_at <= now``, longest overdue first, moving their
         ``next_at`` to ``retry_at`` so that a crash in the poll delays them, no more. The states
-        returned carry the ``next_at`` they were due at."""
+        returned carry the ``next_at`` they were due at. ``shard`` (0-255, by the URL's host)
+        claims from one shard only."""
+
+    async def due_shards(self, now: datetime) -> Sequence[int]:
+        """Return the shards that have a feed due."""
 
     async def next_due(self) -> datetime | None:
         """Return the earliest ``next_at`` of the active feeds."""
@@ -221,15 +229,22 @@ class Store(Protocol):
     async def stories_since(self, since: datetime) -> Sequence[StoryRow]:
         """Return stories last seen at or after ``since``, oldest first."""
 
-    async def entries_since(self, since: datetime, limit: int | None = None) -> Sequence[FoundEntry]:
+    async def entries_since(
+        self, since: datetime, limit: int | None = None
+    ) -> Sequence[FoundEntry]:
         """Return entries first seen at or after ``since``, oldest first."""
 
     async def entries_of_story(self, story_id: str) -> Sequence[FoundEntry]: ...
 
+    async def matches_of(self, entry_id: str) -> Sequence[Match]:
+        """Return the matches of a stored entry with their hits, by rule."""
+
     async def find_entries(self, text_or_url: str, limit: int = 20) -> Sequence[FoundEntry]:
         """Return entries whose URL or id is exactly this (any spelling of the URL stored)."""
 
-    async def search(self, phrases: Sequence[Sequence[str]], since: datetime, limit: int | None = None) -> Sequence[FoundEntry]:
+    async def search(
+        self, phrases: Sequence[Sequence[str]], since: datetime, limit: int | None = None
+    ) -> Sequence[FoundEntry]:
         """Return entries that contain, for our own tokens, any of the phrases; newest first."""
 
     async def blob(self, name: str) -> bytes | None: ...
@@ -241,12 +256,22 @@ class Store(Protocol):
     async def enqueue(self, rows: Sequence[OutboxRow]) -> int:
         """Add outbox rows that belong to no poll (ops, test, digest); returns how many were new."""
 
-    async def outbox_due(self, now: datetime, limit: int, channels: Sequence[str] | None = None) -> Sequence[OutboxRow]:
-        """Return ``queued`` rows with ``not_before <= now``, by severity (highest first) and age."""
+    async def outbox_due(
+        self, now: datetime, limit: int, channels: Sequence[str] | None = None
+    ) -> Sequence[OutboxRow]:
+        """Return ``queued`` rows with ``not_before <= now``: most severe first, then oldest."""
 
-    async def outbox_rows(self, states: Sequence[OutboxState] | None = None, channel: str | None = None,
-                          story_id: str | None = None, limit: int | None = None) -> Sequence[OutboxRow]:
+    async def outbox_rows(
+        self,
+        states: Sequence[OutboxState] | None = None,
+        channel: str | None = None,
+        story_id: str | None = None,
+        limit: int | None = None,
+    ) -> Sequence[OutboxRow]:
         """Return rows, oldest first."""
+
+    async def outbox_forget(self, ids: Sequence[str]) -> int:
+        """Remove rows by an operator's wish, but none ``sending`` or ``sent``; returns how many."""
 
     async def outbox_next(self) -> datetime | None:
         """Return the earliest ``not_before`` of the queued rows."""

@@ -1,0 +1,186 @@
+"""Polls, entries, stories, matches and named values in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from monitor.failpoints import failpoint
+from monitor.store.port import FoundEntry, PollCommit, SeenKey, StoredEntry, StoryRow
+from monitor.store.rows import (
+    ENTRY_COLUMNS,
+    KINDS,
+    STORY_COLUMNS,
+    entry_row,
+    found_entry,
+    match_of,
+    match_row,
+    micros,
+    poll_day,
+    seen_key,
+    story_columns,
+    story_row,
+    url_spellings,
+)
+from monitor.store.sqlite import feeds, outbox
+from monitor.store.sqlite.search import TextIndex
+from monitor.values import Match
+
+T = TypeVar("T")
+# Variables in one statement: SQLITE_MAX_VARIABLE_NUMBER is 32,766 since 3.32; older builds 999.
+CHUNK = 900
+_ENTRY_SET = ", ".join(f"{name} = excluded.{name}" for name in ENTRY_COLUMNS.split(", ")[1:])
+_STORY_SET = ", ".join(f"{name} = excluded.{name}" for name in STORY_COLUMNS.split(", ")[1:])
+FOUND = (
+    "SELECT "
+    + ", ".join(f"e.{name}" for name in ENTRY_COLUMNS.split(", "))
+    + ", (SELECT key FROM feeds WHERE feeds.id = e.feed_id), "
+    "(SELECT json_group_array(rule) FROM matches WHERE matches.entry_id = e.id) FROM entries e"
+)
+
+
+def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """Yield ``items`` in lists of at most ``size``."""
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def marks(count: int) -> str:
+    """Return ``?, ?, …`` for ``count`` values."""
+    return ", ".join("?" * count)
+
+
+def seen(db: sqlite3.Connection, feed_id: int, keys: Sequence[bytes]) -> Mapping[bytes, SeenKey]:
+    """Return those of ``keys`` that the feed has seen."""
+    found: dict[bytes, SeenKey] = {}
+    for part in chunks(keys):
+        rows = db.execute(
+            "SELECT kind, key, entry_id FROM seen "
+            f"WHERE feed_id = ? AND key IN ({marks(len(part))})",
+            (feed_id, *part),
+        )
+        found.update((bytes(row[1]), seen_key(*row)) for row in rows)
+    return found
+
+
+def commit(db: sqlite3.Connection, index: TextIndex, polls: Sequence[PollCommit]) -> None:
+    """Store all that ``polls`` change."""
+    for poll in polls:
+        feeds.update(db, poll.state)
+        _remember(db, poll)
+        failpoint("in_txn")
+        for stored in poll.entries:
+            _put_entry(db, index, stored)
+        db.executemany(
+            "INSERT OR REPLACE INTO matches (entry_id, rule, score, key, hits) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (match_row(each.entry_id, each.match) for each in poll.matches),
+        )
+        _put_stories(db, poll.stories)
+        put_blobs(db, dict(poll.blobs))
+        outbox.withdraw(db, poll.forget)
+        outbox.add(db, poll.outbox)
+
+
+def _remember(db: sqlite3.Connection, poll: PollCommit) -> None:
+    day, feed_id = poll_day(poll.state), poll.state.id
+    db.executemany(
+        "INSERT INTO seen (feed_id, key, kind, day, entry_id) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (feed_id, key) DO UPDATE "
+        "SET kind = excluded.kind, day = max(day, excluded.day), entry_id = excluded.entry_id",
+        ((feed_id, each.key, KINDS.index(each.kind), day, each.entry_id) for each in poll.seen),
+    )
+    db.executemany(
+        "UPDATE seen SET day = ? WHERE feed_id = ? AND key = ? AND day < ?",
+        ((day, feed_id, key, day) for key in poll.touched),
+    )
+    if poll.seen or poll.touched:
+        db.execute(
+            "UPDATE feeds SET parsed_day = ? WHERE id = ? AND parsed_day < ?", (day, feed_id, day)
+        )
+
+
+def _put_entry(db: sqlite3.Connection, index: TextIndex, stored: StoredEntry) -> None:
+    row = entry_row(stored)
+    old = db.execute(
+        "SELECT seq, title, summary, content FROM entries WHERE id = ?", (stored.id,)
+    ).fetchone()
+    if old:
+        index.remove(db, [old])
+    seq = db.execute(
+        f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES ({marks(len(row))}) "
+        f"ON CONFLICT (id) DO UPDATE SET {_ENTRY_SET} RETURNING seq",
+        row,
+    ).fetchall()[0][0]
+    index.add(db, (seq, *row[9:12]))
+
+
+def _put_stories(db: sqlite3.Connection, stories: Sequence[StoryRow]) -> None:
+    db.executemany(
+        f"INSERT INTO stories ({STORY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) "
+        f"ON CONFLICT (id) DO UPDATE SET {_STORY_SET}",
+        (story_columns(each) for each in stories),
+    )
+
+
+def stories_since(db: sqlite3.Connection, since: datetime) -> Sequence[StoryRow]:
+    """Return stories last seen at or after ``since``, oldest first."""
+    rows = db.execute(
+        f"SELECT {STORY_COLUMNS} FROM stories WHERE last_seen >= ? ORDER BY last_seen, id",
+        (micros(since),),
+    )
+    return [story_row(row) for row in rows]
+
+
+def since(db: sqlite3.Connection, at: datetime, limit: int | None) -> Sequence[FoundEntry]:
+    """Return entries first seen at or after ``at``, oldest first."""
+    rows = db.execute(
+        f"{FOUND} WHERE e.first_seen >= ? ORDER BY e.first_seen, e.seq LIMIT ?",
+        (micros(at), -1 if limit is None else limit),
+    )
+    return [found_entry(row) for row in rows]
+
+
+def of_story(db: sqlite3.Connection, story_id: str) -> Sequence[FoundEntry]:
+    """Return a story's entries, oldest first."""
+    rows = db.execute(f"{FOUND} WHERE e.story_id = ? ORDER BY e.first_seen, e.seq", (story_id,))
+    return [found_entry(row) for row in rows]
+
+
+def matches_of(db: sqlite3.Connection, entry_id: str) -> Sequence[Match]:
+    """Return the matches of an entry, by rule."""
+    rows = db.execute(
+        "SELECT rule, score, key, hits FROM matches WHERE entry_id = ? ORDER BY rule", (entry_id,)
+    )
+    return [match_of(row) for row in rows]
+
+
+def find(db: sqlite3.Connection, text_or_url: str, limit: int) -> Sequence[FoundEntry]:
+    """Return entries by id or URL, newest first."""
+    urls = url_spellings(text_or_url)
+    rows = db.execute(
+        f"{FOUND} WHERE e.seq IN (SELECT seq FROM entries WHERE id = ? "
+        f"UNION SELECT seq FROM entries WHERE url IN ({marks(len(urls))})) "
+        "ORDER BY e.first_seen DESC, e.seq DESC LIMIT ?",
+        (text_or_url, *urls, limit),
+    )
+    return [found_entry(row) for row in rows]
+
+
+def blob(db: sqlite3.Connection, name: str) -> bytes | None:
+    """Return a named value."""
+    row = db.execute("SELECT value FROM blobs WHERE name = ?", (name,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def put_blobs(db: sqlite3.Connection, blobs: Mapping[str, bytes | None]) -> None:
+    """Store named values; None removes one."""
+    for name, value in blobs.items():
+        if value is None:
+            db.execute("DELETE FROM blobs WHERE name = ?", (name,))
+        else:
+            db.execute("INSERT OR REPLACE INTO blobs VALUES (?, ?)", (name, value))

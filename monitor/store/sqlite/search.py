@@ -1,0 +1,117 @@
+"""The text index: FTS5 over our own tokens, so that search and rules agree on what a word is.
+
+Only postings are kept, not the text (``content=''``); what leaves the index is tokenised again to
+find its postings. When the tokeniser changes between versions, the index is built anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from monitor.store.port import FoundEntry
+from monitor.store.rows import found_entry, micros
+
+Tokenize = Callable[[str], Sequence[str]]
+NAME = "entries_text"
+# FTS5's `ascii` tokenizer takes ASCII letters and digits and every character above U+007F as parts
+# of a token, and folds ASCII case (sqlite.org/fts5.html §4.3.2): such tokens go in as they are.
+_PLAIN = re.compile(r"[a-z0-9\u0080-\U0010ffff]+")
+_ESCAPE = "zq"
+_LONGEST = 64
+_PROBE = (
+    "L'Iran's cease-fire: US, U.S. and ÉTATS-UNIS; naïve C++ 3.14 don't AT&T "
+    "Straße İstanbul Ελλάδα Дамаск دمشق ישראל 日本語カタカナ 한국어 ไทย e\u0301 #tag @name x_y"
+)
+_BUILD_CHUNK = 1_000
+
+
+def encode(token: str) -> str:
+    """Return a spelling of ``token`` that FTS5 takes as one token; different tokens differ."""
+    plain = len(token) <= _LONGEST and not token.startswith(_ESCAPE) and _PLAIN.fullmatch(token)
+    if plain and not any("\ud800" <= char <= "\udfff" for char in token):
+        return token
+    raw = token.encode("utf-8", "surrogatepass")
+    if len(raw) > _LONGEST:
+        raw = hashlib.blake2b(raw, digest_size=16).digest()
+    return _ESCAPE + raw.hex()
+
+
+class TextIndex:
+    """Keeps the index in step with the entries."""
+
+    def __init__(self, tokenize: Tokenize) -> None:
+        self._tokenize = tokenize
+
+    def encoded(self, text: str) -> str:
+        """Return ``text`` as FTS5 is to see it."""
+        return " ".join(encode(token) for token in self._tokenize(text) if token)
+
+    def fingerprint(self) -> str:
+        """Return a digest of how the tokeniser cuts a text with everything hard in it."""
+        return hashlib.blake2b(self.encoded(_PROBE).encode(), digest_size=16).hexdigest()
+
+    def add(self, db: sqlite3.Connection, row: Sequence[object]) -> None:
+        """Add an entry, given as number, title, summary, content."""
+        db.execute(
+            f"INSERT INTO {NAME} (rowid, title, summary, content) VALUES (?, ?, ?, ?)",
+            (row[0], *(self.encoded(str(field)) for field in row[1:4])),
+        )
+
+    def remove(self, db: sqlite3.Connection, rows: Iterable[Sequence[object]]) -> None:
+        """Remove entries, given as number, title, summary, content as they were added."""
+        db.executemany(
+            f"INSERT INTO {NAME} ({NAME}, rowid, title, summary, content) "
+            "VALUES ('delete', ?, ?, ?, ?)",
+            ((row[0], *(self.encoded(str(field)) for field in row[1:4])) for row in rows),
+        )
+
+    def rebuild(self, db: sqlite3.Connection) -> None:
+        """Build the index anew from the entries."""
+        db.execute(f"INSERT INTO {NAME} ({NAME}) VALUES ('delete-all')")
+        last = 0
+        while rows := db.execute(
+            "SELECT seq, title, summary, content FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",
+            (last, _BUILD_CHUNK),
+        ).fetchall():
+            for row in rows:
+                self.add(db, row)
+            last = rows[-1][0]
+
+    def keep_up(self, db: sqlite3.Connection) -> bool:
+        """Rebuild if the tokeniser isn't the one the index was made with; tells whether it did."""
+        mine = self.fingerprint().encode()
+        row = db.execute("SELECT value FROM blobs WHERE name = 'store/tokens'").fetchone()
+        if row is not None and bytes(row[0]) == mine:
+            return False
+        self.rebuild(db)
+        db.execute("INSERT OR REPLACE INTO blobs VALUES ('store/tokens', ?)", (mine,))
+        return True
+
+
+def query(phrases: Sequence[Sequence[str]]) -> str:
+    """Return the FTS5 query for any of ``phrases``, each a sequence of our tokens."""
+    spelled = (" ".join(encode(token) for token in phrase if token) for phrase in phrases)
+    return " OR ".join(dict.fromkeys(f'"{phrase}"' for phrase in spelled if phrase))
+
+
+def search(
+    db: sqlite3.Connection,
+    found: str,
+    phrases: Sequence[Sequence[str]],
+    since: datetime,
+    limit: int | None,
+) -> Sequence[FoundEntry]:
+    """Return entries with any of the phrases, newest first. ``found`` is the SELECT to use."""
+    wanted = query(phrases)
+    if not wanted:
+        return []
+    rows = db.execute(
+        f"{found} WHERE e.seq IN (SELECT rowid FROM {NAME} WHERE {NAME} MATCH ?) "
+        "AND e.first_seen >= ? ORDER BY e.first_seen DESC, e.seq DESC LIMIT ?",
+        (wanted, micros(since), -1 if limit is None else limit),
+    )
+    return [found_entry(row) for row in rows]
