@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "demo": "monitor.cli.demo:demo",
     "match": "monitor.cli.stories:match",
     "replay": "monitor.cli.stories:replay",
+    "parse": "monitor.cli.parse:parse",
 }
 
 
