@@ -251,6 +251,7 @@ class Alert:
     ``reason`` says why now, in plain words ("first report", "escalated low → high: Reuters").
     ``revision`` counts changes of one story in one channel, so that (story, channel, kind,
     revision) is unique. ``items`` and ``totals`` are for digests, baselines, catch-up and ops.
+    ``key`` is the matched rule's `key:`, which keeps apart what clustering would merge.
     """
 
     kind: AlertKind
@@ -273,6 +274,7 @@ class Alert:
     revision: int = 0
     items: tuple[AlertItem, ...] = ()
     totals: tuple[tuple[str, str], ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
