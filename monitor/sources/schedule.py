@@ -67,6 +67,7 @@ def after_poll(
     are taken over only after a clean parse.
     """
     extra = dict(state.extra)
+    _remember_hold(extra, outcome, now)
     if outcome.status == "failed" or (outcome.status == "ok" and parsed is None):
         return _after_failure(state, feed, outcome, now, polling, random, parse_error, extra)
 
@@ -110,6 +111,20 @@ def after_poll(
         title=(parsed.title or state.title) if parsed else state.title,
         extra=extra,
     )
+
+
+def held_until(state: FeedState) -> datetime | None:
+    """Return until when the server itself asked not to be polled (Retry-After, 429, 403), or
+    None: what also a poll out of turn (`once`) obeys."""
+    return _moment(state.extra, "held_until")
+
+
+def _remember_hold(extra: dict[str, object], outcome: FetchOutcome, now: datetime) -> None:
+    extra.pop("held_until", None)
+    if outcome.retry_after is not None:
+        extra["held_until"] = outcome.retry_after.isoformat()
+    elif outcome.http_status in (401, 403, 429):
+        extra["held_until"] = (now + FORBIDDEN_WAIT).isoformat()
 
 
 def _after_failure(
