@@ -9,20 +9,19 @@ Pure functions over bytes; nothing here knows of HTTP beyond the names of the en
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Protocol
 
+import brotli  # type: ignore[import-untyped,unused-ignore]
+
 from monitor.errors import BodyRefused
 
-try:
-    import brotli  # type: ignore[import-untyped,unused-ignore]
-except ImportError:  # pragma: no cover - an optional package
-    brotli = None  # type: ignore[assignment,unused-ignore]
-try:
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
     from backports import zstd
-except ImportError:  # pragma: no cover - an optional package
-    zstd = None  # type: ignore[assignment,unused-ignore]
 
 _STEP = 256 * 1024  # bytes decoded at a time: what a bomb may overshoot the bound by
 _RATIO_FROM = 1024 * 1024  # decoded bytes below which no ratio is looked at
@@ -164,13 +163,11 @@ _DECODERS: dict[str, Callable[[bytes, _Bound], None]] = {
     "gzip": _gzip,
     "x-gzip": _gzip,
     "deflate": _deflate,
+    "br": _brotli,
+    "zstd": _zstd,
 }
-if brotli is not None:
-    _DECODERS["br"] = _brotli
-if zstd is not None:
-    _DECODERS["zstd"] = _zstd
 
-ACCEPT_ENCODING = ", ".join(name for name in ("gzip", "deflate", "br", "zstd") if name in _DECODERS)
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
 
 def decode_body(raw: bytes, encoding: str | None, *, limit: int, ratio: int) -> bytes:

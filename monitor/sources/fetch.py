@@ -125,18 +125,20 @@ class Fetcher:
         config_dir: Path,
         contact: str | None = None,
         limits: FetchLimits = _LIMITS,
-        transport: httpx.AsyncBaseTransport | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self._clock = clock
         self._limits = limits
         self._root = config_dir.resolve()
+        contact = contact or network.contact
         self._agent = f"newswatch/{__version__}" + (f" (+{contact})" if contact else "")
         self._guard = Guard(network.allow)
-        self._resolver = Resolver()
+        self._resolver = resolver or Resolver()
         self._dialler = Dialler(self._guard, self._resolver)
         self._slots = Slots(limits.slots)
         self._proxied = network.proxy is not None
-        self._transport = transport or self._choose(network)
+        self._downgrade = network.allow_downgrade
+        self._transport = self._choose(network)
 
     def _choose(self, network: NetworkSettings) -> httpx.AsyncBaseTransport:
         """Return our own transport, or httpx's where ours doesn't do what is asked for."""
@@ -309,7 +311,7 @@ class Fetcher:
             location = answer.headers.get("location", "").strip()
             if answer.status not in _REDIRECTS or not location:
                 return replace(answer, permanent=permanent)
-            target = _hop(asked, location)
+            target = _hop(asked, location, self._downgrade)
             unbroken = unbroken and answer.status in _PERMANENT
             if unbroken:
                 permanent = target
@@ -420,7 +422,7 @@ def _lower(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-def _hop(asked: str, location: str) -> str:
+def _hop(asked: str, location: str, downgrade: bool) -> str:
     """Return where a redirect leads; raises ``FetchError`` for a step down from https to http."""
     try:
         # Headers are bytes; addresses in them are UTF-8 in practice, and sent on percent-encoded.
@@ -431,7 +433,7 @@ def _hop(asked: str, location: str) -> str:
         raise FetchError(
             f"The server redirects to {location[:200]!r}, which can't be read", "bad_redirect"
         ) from error
-    if urlsplit(asked).scheme == "https" and scheme == "http":
+    if urlsplit(asked).scheme == "https" and scheme == "http" and not downgrade:
         raise FetchError(
             f"The server redirects from https to http ({target[:200]}): refused; if that is right, "
             "put the http address into the configuration",

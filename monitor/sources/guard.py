@@ -74,28 +74,26 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9_])?\.?\Z", re.IGNORECASE)
 _IDNA_DOTS = str.maketrans({"。": ".", "．": ".", "｡": "."})  # RFC 3490 §3.1
 
 
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address an IPv6 address leads to (mapped, compatible, NAT64, 6to4, Teredo,
-    ISATAP), or None."""
+def _embedded(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
+    """Return the IPv4 addresses an IPv6 address leads to (mapped, compatible, NAT64, 6to4, Teredo
+    with its server and its client, ISATAP)."""
     if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
+        return (address.ipv4_mapped,)
     if address.sixtofour is not None:
-        return address.sixtofour
+        return (address.sixtofour,)
     if address.teredo is not None:
-        return address.teredo[1]
+        return address.teredo
     number = int(address)
-    if address in _NAT64 or (address in _COMPATIBLE and number > 1):
-        return ipaddress.IPv4Address(number & 0xFFFF_FFFF)
-    if (number >> 32) & 0xFFFF_FFFF in _ISATAP:
-        return ipaddress.IPv4Address(number & 0xFFFF_FFFF)
-    return None
+    compatible = address in _COMPATIBLE and number > 1
+    if address in _NAT64 or compatible or (number >> 32) & 0xFFFF_FFFF in _ISATAP:
+        return (ipaddress.IPv4Address(number & 0xFFFF_FFFF),)
+    return ()
 
 
 def address_class(address: Address) -> str | None:
     """Say in plain words why an address is not on the public internet; None if it is.
 
-    IPv4 inside IPv6 is unwrapped and judged as well. A Teredo address carries two IPv4 addresses;
-    the server's (bits 32-63) is judged beside the client's.
+    IPv4 inside IPv6 is unwrapped and judged as well.
     """
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
@@ -103,13 +101,11 @@ def address_class(address: Address) -> str | None:
         for network, words in _CLASSIFIED:
             if network.version == 6 and address in network:
                 return words
-        inner = _embedded(address)
-        if inner is not None:
+        for inner in _embedded(address):
             words_inside = address_class(inner)
-            if words_inside is None and address.teredo is not None:
-                words_inside = address_class(address.teredo[0])
             if words_inside is not None:
                 return f"{words_inside} ({inner}) inside IPv6"
+        if _embedded(address):
             return None
         return None if address.is_global else "a reserved address"
     for network, words in _CLASSIFIED:
