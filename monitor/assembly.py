@@ -11,6 +11,7 @@ from random import Random
 from monitor import logs
 from monitor.clock import Clock, SystemClock
 from monitor.config.load import Loaded, load
+from monitor.config.models import Settings
 from monitor.config.reload import Reloader
 from monitor.config.secrets import secret_values
 from monitor.daemon import Daemon, Watching, watching
@@ -23,7 +24,7 @@ from monitor.rules.text import search_tokens
 from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
 from monitor.store import open_store
-from monitor.store.lock import state_lock
+from monitor.store.lock import StateLock
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +88,15 @@ async def assembled(
     async with AsyncExitStack() as stack:
         target = state_target(loaded)
         if "://" not in target:
-            stack.enter_context(state_lock(Path(target)))
+            stack.enter_context(StateLock(Path(target)))
         store = await open_store(target, now=clock.now(), tokenize=search_tokens)
         stack.push_async_callback(store.close)
-        fetcher = Fetcher(current.settings.network, clock, config_dir=config.parent.resolve())
-        stack.push_async_callback(fetcher.aclose)
+
+
+        def fetcher_for(settings: Settings) -> Fetcher:
+            fetcher = Fetcher(settings.network, clock, config_dir=config.resolve().parent)
+            stack.push_async_callback(fetcher.aclose)
+            return fetcher
         parser = ParsePool()
         stack.push_async_callback(parser.aclose)
         senders = build_senders(current.settings)
@@ -109,13 +114,17 @@ async def assembled(
             return watching(fresh, recompiled)
 
         async def rewire(fresh: Watching) -> None:
-            await deliverer.set_senders(build_senders(fresh.settings))
-            fetcher.set_network(fresh.settings.network)
+            nonlocal current
+            await deliverer.replace_senders(build_senders(fresh.settings))
+            if fresh.settings.network != current.settings.network:
+                # The old one is closed at the end: polls in flight still use it.
+                daemon.use_fetcher(fetcher_for(fresh.settings))
+            current = fresh
 
         daemon = Daemon(
             store=store,
             queue=LocalQueue(),
-            fetcher=fetcher,
+            fetcher=fetcher_for(current.settings),
             parser=parser,
             deliverer=deliverer,
             current=current,

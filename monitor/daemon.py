@@ -35,6 +35,8 @@ BATCH = 50  # polls decided and stored in one transaction (group commit)
 CLAIM = timedelta(minutes=2)
 DRAIN = timedelta(seconds=8)  # of the 10 s that SIGTERM allows
 SEEN = timedelta(days=180)  # how long an identity key outlives its entry's last sighting
+ONCE_PATIENCE = 60.0  # seconds that `once` spends on delivery
+ONCE_WAIT = 3.0  # seconds that `once` waits for a channel's next turn; the next call delivers the rest
 STORE_PAUSE = 5.0  # seconds before a failed store is tried again
 
 
@@ -154,8 +156,26 @@ class Daemon:
         if batch:
             failed += await self._commit(batch)
         await self._tell_baseline(patient=False)
-        await self._deliverer.deliver_until_idle(timeout=30.0)
+        await self._deliver_all()
         return failed
+
+    async def _deliver_all(self) -> None:
+        """Deliver until nothing is due, or what is due has to wait longer than patience."""
+        end = self._clock.monotonic() + ONCE_PATIENCE
+        while True:
+            await self._deliverer.deliver_due()
+            at = self._deliverer.wake_at()
+            if at is None or self._clock.monotonic() > end:
+                return
+            wait = (at - self._clock.now()).total_seconds()
+            if wait > ONCE_WAIT:
+                return
+            await asyncio.sleep(max(wait, 0.01))
+
+    def use_fetcher(self, fetcher: Fetcher) -> None:
+        """Fetch with ``fetcher`` from now on; polls under way finish with the old one."""
+        self._fetcher = fetcher
+        self._require_pipeline().fetcher = fetcher
 
     # Ticks --------------------------------------------------------------------------------------
 

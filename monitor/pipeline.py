@@ -92,7 +92,7 @@ class Pipeline:
         self.watching = watching
         self.index = index
         self._store = store
-        self._fetcher = fetcher
+        self.fetcher = fetcher
         self._parser = parser
         self._baseline = baseline
         self._clock = clock
@@ -100,7 +100,7 @@ class Pipeline:
 
     async def fetch(self, feed: Feed, state: FeedState) -> Polled:
         """Fetch and parse one feed; never raises for a fault of the feed's."""
-        outcome = await self._fetcher.fetch(feed, state.validators, url=state.moved_to)
+        outcome = await self.fetcher.fetch(feed, state.validators, url=state.moved_to)
         failpoint("after_fetch")
         if outcome.status != "ok":
             return Polled(feed, state, outcome)

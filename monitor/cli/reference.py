@@ -13,8 +13,9 @@ from monitor.cli.app import app
 
 HEADER = """# Commands
 
-`newswatch COMMAND` after `pip install`, or `python bot.py COMMAND` from a checkout. This page is generated from the
-commands' own help. Exit codes and machine output: [Machine interfaces](machine-interfaces.md).
+`newswatch COMMAND` after `pip install`, or `python bot.py COMMAND` from a checkout. This page is
+generated from the commands' own help. Exit codes and machine output:
+[Machine interfaces](machine-interfaces.md).
 """
 
 

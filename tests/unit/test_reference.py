@@ -1,0 +1,19 @@
+"""The command reference is what the commands say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitor.cli.reference import page
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_committed_page_is_fresh() -> None:
+    committed = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    assert committed == page(), "run: python -m monitor.cli.reference > docs/reference/commands.md"
+
+
+def test_every_option_has_a_meaning() -> None:
+    for line in page().splitlines():
+        assert not line.endswith("|  |"), line
