@@ -58,7 +58,6 @@ class Feed:
     user_agent: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     basic_auth: tuple[str, str] | None = field(default=None, repr=False)
-    cookie_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

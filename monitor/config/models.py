@@ -466,6 +466,28 @@ class NetworkSettings(Model):
         Field(description="Private networks that feeds may be on.", examples=[["10.0.0.0/8"]]),
     ] = []
     proxy: Annotated[Secret | None, Field(description="An HTTP proxy.")] = None
+    contact: Annotated[
+        str | None,
+        Field(
+            description="Your address or page, for publishers; sent in the User-Agent.",
+            examples=["https://example.org/newsbot"],
+        ),
+    ] = None
+    transport: Annotated[
+        Literal["own", "stock"],
+        Field(description="`stock`: httpx's own transport; slower, a fallback."),
+    ] = "own"
+    http2: Annotated[Flag, Field(description="Offer HTTP/2 (needs the h2 package).")] = False
+    allow_downgrade: Annotated[Flag, Field(description="Follow redirects from https to http.")] = (
+        False
+    )
+    websub_callback: Annotated[
+        str | None,
+        Field(
+            description="Our address as WebSub hubs reach it; without one, feeds are only polled.",
+            examples=["https://news.example.org/websub"],
+        ),
+    ] = None
 
 
 class PollingSettings(Model):
