@@ -6,6 +6,7 @@ A lost or doubled job costs a late or wasted look, never an alert. Two adapters 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
@@ -14,14 +15,21 @@ Task = Callable[[str], Awaitable[None]]
 
 
 class JobQueue(Protocol):
-    """Runs named tasks, each key of a task at most once at a time."""
+    """Runs named tasks, each key of a task at most once at a time.
+
+    A task's exception is logged and counted, never fatal: ``failures`` by task name, ``runs`` all.
+    """
+
+    runs: Counter[str]
+    failures: Counter[str]
 
     def register(self, name: str, task: Task) -> None:
         """Make ``task`` known under ``name``; it is called with the job's key."""
 
     async def defer(self, name: str, key: str = "") -> bool:
         """Ask for ``task(key)`` soon. Returns False when such a job waits already (it is not
-        doubled); a job that is *running* doesn't stop another from waiting behind it."""
+        doubled); a job that is *running* doesn't stop another from waiting behind it. Raises
+        ``KeyError`` for a name that isn't registered."""
 
     def every(self, interval: timedelta, name: str, key: str = "") -> None:
         """Defer ``name`` again and again; missed rounds are run once (coalesced)."""

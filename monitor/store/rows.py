@@ -75,7 +75,10 @@ def to_json(value: object) -> str:
 
 def shard_of(feed: Feed) -> int:
     """Return the shard (0-255) of a feed: all feeds of one host share one."""
-    host = urlsplit(feed.url).hostname or ""
+    try:
+        host = urlsplit(feed.url).hostname or ""
+    except ValueError:
+        host = feed.url
     return hashlib.blake2b(text(host).encode(), digest_size=1).digest()[0]
 
 
@@ -231,7 +234,11 @@ def match_of(row: Sequence[Any]) -> Match:
 
 def url_spellings(url: str) -> tuple[str, ...]:
     """Return the spellings under which a URL may be stored: http/https, slash, www, fragment."""
-    parts = urlsplit(url)
+    url = text(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # "http://[bad": not an address, but it may have been stored as one
+        return (url,)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return (url,)
     host = parts.netloc.removeprefix("www.")

@@ -166,7 +166,7 @@ def find(db: sqlite3.Connection, text_or_url: str, limit: int) -> Sequence[Found
         f"{FOUND} WHERE e.seq IN (SELECT seq FROM entries WHERE id = ? "
         f"UNION SELECT seq FROM entries WHERE url IN ({marks(len(urls))})) "
         "ORDER BY e.first_seen DESC, e.seq DESC LIMIT ?",
-        (text_or_url, *urls, limit),
+        (urls[0], *urls, limit),
     )
     return [found_entry(row) for row in rows]
 

@@ -15,6 +15,7 @@ from monitor.store.sqlite.copies import backup_name, rotate, write_copy
 
 log = logging.getLogger(__name__)
 MIGRATION_COPIES = 3
+COPY_LABEL = "upgrade"
 
 
 def version_of(db: sqlite3.Connection) -> int:
@@ -27,7 +28,7 @@ def sound(db: sqlite3.Connection, path: Path) -> None:
     found = [row[0] for row in db.execute("PRAGMA quick_check(5)")]
     if found != ["ok"]:
         raise CorruptState(
-            f"{path}: the database is damaged ({found[0]}); nothing was changed. Restore a backup "
+            f"{path}: the database is damaged ({' '.join(found[0].split())}); nothing was changed. Restore a backup "
             "with `db restore`, or move the file away to begin anew (which baselines every feed)"
         )
 
@@ -58,9 +59,9 @@ def migrate(
         return before, newest
     if tables:
         folder = path.parent / "backups"
-        target = folder / backup_name(f"schema{before}", now)
+        target = folder / backup_name(COPY_LABEL, now)
         write_copy(db, target)
-        rotate(folder, f"schema{before}", MIGRATION_COPIES)
+        rotate(folder, COPY_LABEL, MIGRATION_COPIES)
         log.info("backed up before migration", extra={"target": str(target)})
     db.execute("BEGIN EXCLUSIVE")
     try:

@@ -41,6 +41,9 @@ READERS = 2
 # Bounds on one prune, so that it always ends; what is left is for the next one.
 MERGES = 20_000
 SHRINKS = 100_000
+# The text index frees what was removed when its segments are merged. SQLite does that as entries
+# come in; all at once only where more than a tenth went, since it writes the whole index anew.
+MERGE_AFTER = 10
 
 
 class Readers:
@@ -208,8 +211,10 @@ class SqliteStore:
             seen += await self._writer.write(
                 partial(upkeep.seen_before, feed_id=feed_id, before=seen_before)
             )
+        have = await self._readers.read(upkeep.count)
+        if entries_gone * MERGE_AFTER > have:
+            await self._merge()
         entries_gone += await self._prune_to(retention.max_bytes)
-        await self._merge()
         stories = await self._repeat(partial(upkeep.stories_before, before=stories_before))
         rows = await self._repeat(partial(upkeep.outbox_before, before=alerts_before))
         await self._writer.write(partial(upkeep.feeds_before, before=seen_before))

@@ -1,0 +1,48 @@
+"""Our tokens as FTS5 sees them: each one token, different ones different."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.store.sqlite.search import encode, query
+
+
+@pytest.mark.parametrize(
+    ("token", "encoded"),
+    [
+        ("arms", "arms"),
+        ("дамаск", "дамаск"),
+        ("US", "zq5553"),
+        ("c++", "zq632b2b"),
+        ("zqa", "zq7a7161"),
+        ("a b", "zq612062"),
+        ("a\u00a0b", "a\u00a0b"),
+        ("\ud800", "zqeda080"),
+    ],
+)
+def test_spelling(token: str, encoded: str) -> None:
+    assert encode(token) == encoded
+
+
+def test_a_query_has_each_phrase_once() -> None:
+    assert query([["a", "b"], ["c"], [], ["a", "b"], [""]]) == '"a b" OR "c"'
+
+
+TOKENS = st.text(min_size=1, max_size=80)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TOKENS, TOKENS)
+def test_fts5_takes_it_as_one_token_and_tells_it_from_others(one: str, other: str) -> None:
+    db = sqlite3.connect(":memory:")
+    db.execute("CREATE VIRTUAL TABLE t USING fts5 (x, content = '', tokenize = 'ascii')")
+    db.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (t, 'row')")
+    db.execute("INSERT INTO t (rowid, x) VALUES (1, ?)", (encode(one),))
+    assert db.execute("SELECT count(*) FROM terms").fetchone() == (1,)
+    found = db.execute("SELECT count(*) FROM t WHERE t MATCH ?", (query([[other]]),)).fetchone()
+    assert found == (int(one == other),)
+    db.close()
