@@ -232,7 +232,10 @@ AlertKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class AlertItem:
-    """One line of a digest, baseline or catch-up message."""
+    """One line of a digest, baseline or catch-up message.
+
+    ``delivery`` is the outbox row that a catch-up's line stands for.
+    """
 
     title: str
     url: str | None
@@ -241,6 +244,7 @@ class AlertItem:
     published: datetime | None = None
     severity: Severity = Severity.NORMAL
     sources: int = 1
+    delivery: str = ""
 
 
 @dataclass(frozen=True, slots=True)
