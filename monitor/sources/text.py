@@ -21,7 +21,11 @@ _MAX_OPEN = 500
 _PARAGRAPH = "\x01"  # ends a paragraph; control characters never reach this far in real text
 _LINE = "\x02"  # a line end inside a paragraph
 
-_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(0x7F, 0xA0)))
+# C1 controls in text are windows-1252 characters that somebody numbered (HTML, section 13.2.5.80).
+_CONTROL: dict[int, str | None] = {
+    **dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0x7F)),
+    **{code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)},
+}
 _CONTROL_RE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE_RE = re.compile(r"[\ud800-\udfff]")
 _BLOCKS = (

@@ -7,8 +7,6 @@ feed gives the same entries whichever way it was read.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,8 +30,10 @@ _PERIODS = {
 }
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NUMBER_RE = re.compile(r"\s*(\d{1,9})\s*")
-_MAIL_NAME_RE = re.compile(r"[^\s@()]{1,100}@[^\s@()]{1,200}\s*\(([^()]{1,200})\)")
-_NAME_MAIL_RE = re.compile(r"([^<>@]{1,200}?)\s*[(<]\s*[^\s@<>()]{1,100}@[^\s<>()]{1,200}\s*[)>]")
+_MAIL_RE = re.compile(
+    r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\]?(?:\?subject=\S+)?"
+)
+_LOOSE_AMPERSAND_RE = re.compile(r"&([A-Za-z0-9_]{1,40});")
 _LINKS_RE = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
 
 
@@ -71,6 +71,7 @@ class FeedDraft:
     title: Markup | None = None
     url: str | None = None
     site_url: str | None = None
+    id_url: str | None = None
     language: str | None = None
     ttl: str | None = None
     hubs: list[str] = field(default_factory=list)
@@ -108,7 +109,7 @@ def finish_entry(draft: EntryDraft, url: str | None) -> Entry:
     base = draft.base or url
     raw_id = (draft.raw_id or "").strip() or None
     summary = text_of(draft.summary)
-    content = _longest(draft.content)
+    content = _longest(draft.content, draft.summary, summary)
     title = _title(draft.title)
     source = _name(draft.source) if draft.source else None
     if source:
@@ -144,6 +145,9 @@ def web_url(link: str | None, base: str | None) -> str | None:
     if not link:
         return None
     link = "".join(link.split()) if "\n" in link or "\t" in link else link.strip()
+    if "&" in link and ";" in link:
+        # "?a=1&amp;b=2" escaped once too often, or "&b;" left by a loose parser
+        link = _LOOSE_AMPERSAND_RE.sub(r"&\1", link.replace("&amp;", "&"))
     if not link or len(link) > _URL_CAP:
         return None
     try:
@@ -182,12 +186,17 @@ def mended(text: str) -> str:
     return text
 
 
-def decoded_base64(value: str) -> str | None:
-    """Return the text that base64 ``value`` stands for, or None where it is none."""
-    try:
-        return base64.b64decode("".join(value.split()), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        return None
+def author_name(text: str) -> str:
+    """Return the name in an RSS author ("jo@example.org (Jo Doe)"), "" where it is only a mail."""
+    if "@" not in text or len(text) > _NAME_CAP:
+        return text
+    found = _MAIL_RE.search(text)
+    if not found:
+        return text
+    name = text.replace(found[0], "")
+    for empty in ("()", "<>", "&lt;&gt;"):
+        name = name.replace(empty, "")
+    return name.strip().removeprefix("(").removesuffix(")").strip()
 
 
 def _is_empty(draft: EntryDraft) -> bool:
@@ -207,11 +216,14 @@ def _title(markup: Markup | None) -> str:
     return title_text(mended(markup.value), is_html=markup.is_html)
 
 
-def _longest(constructs: list[Markup]) -> str:
+def _longest(constructs: list[Markup], summary: Markup | None, summary_text: str) -> str:
     """Return the text of the longest of several contents (the same in other types, or teasers)."""
     if not constructs:
         return ""
-    return text_of(max(constructs, key=lambda each: len(each.value)))
+    longest = max(constructs, key=lambda each: len(each.value))
+    if summary is not None and longest.value == summary.value:
+        return summary_text if longest.is_html == summary.is_html else text_of(longest)
+    return text_of(longest)
 
 
 def _shortened(text: str) -> str:
@@ -259,14 +271,10 @@ def _names(values: list[str], *, author: bool = False) -> tuple[str, ...]:
 
 
 def _name(value: str, *, author: bool = False) -> str:
-    value = value[: _NAME_CAP * 4]
-    text = title_text(mended(value), is_html="<" in value and ">" in value and not author)
-    text = text[:_NAME_CAP]
-    if author and "@" in text:
-        found = _MAIL_NAME_RE.fullmatch(text) or _NAME_MAIL_RE.fullmatch(text)
-        if found:
-            text = found[1].strip()
-    return text
+    value = mended(value[: _NAME_CAP * 4])
+    if author:
+        value = author_name(value) or value
+    return title_text(value, is_html="</" in value)[:_NAME_CAP]
 
 
 def _language(value: str | None) -> str | None:

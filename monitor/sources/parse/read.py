@@ -7,9 +7,11 @@ import re
 from monitor.errors import ParseError
 from monitor.sources.parse.decode import Decoded, decode
 from monitor.sources.parse.draft import FeedDraft, finish_feed
+from monitor.sources.parse.fast import Fallback, read_fast
 from monitor.sources.parse.jsonfeed import read_json_feed
 from monitor.sources.parse.prescan import prescan
 from monitor.sources.parse.reference import read_with_feedparser
+from monitor.sources.parse.repair import repair
 from monitor.sources.parse.salvage import salvage
 from monitor.values import ParsedFeed
 
@@ -49,9 +51,15 @@ def _read(decoded: Decoded, url: str | None) -> FeedDraft:
     page = _page(data)
     if page is not None and not _FEED_RE.search(data):
         raise page
+    try:
+        return _read_fast(data, url)
+    except Fallback as fallback:
+        reason = str(fallback)
     prescan(data)
     try:
-        return read_with_feedparser(data, url)
+        draft = read_with_feedparser(data, url)
+        draft.notes.append(f"read by feedparser: {reason}")
+        return draft
     except ParseError:
         raise page or ParseError(
             f"The answer is XML but not a feed ({_excerpt(data)}); check the address"
@@ -59,6 +67,21 @@ def _read(decoded: Decoded, url: str | None) -> FeedDraft:
     except Exception as error:  # noqa: BLE001 - feedparser raises a dozen kinds on broken input
         draft = salvage(data)
         draft.notes.append(f"feedparser failed: {type(error).__name__}")
+        return draft
+
+
+def _read_fast(data: bytes, url: str | None) -> FeedDraft:
+    try:
+        return read_fast(data, url)
+    except Fallback as fallback:
+        repaired, notes = repair(data) if fallback.malformed else (data, [])
+        if not notes:
+            raise
+        try:
+            draft = read_fast(repaired, url)
+        except Fallback:
+            raise fallback from None
+        draft.notes += notes
         return draft
 
 

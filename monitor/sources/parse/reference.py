@@ -30,6 +30,7 @@ def _bounded_author(parser: Any, key: str = "author") -> None:
         _sync_author_detail(parser, key)
 
 
+_looks_like_html = _FeedParserMixin.looks_like_html
 _sync_author_detail = _FeedParserMixin._sync_author_detail
 _FeedParserMixin._sync_author_detail = _bounded_author
 
@@ -38,7 +39,8 @@ def read_with_feedparser(data: bytes, url: str | None = None) -> FeedDraft:
     """Return what feedparser finds in clean UTF-8 ``data``.
 
     ``url`` is the base of relative links. Raises ``ParseError`` where the document is no feed, and
-    whatever feedparser raises (a dozen kinds on mutated input).
+    whatever feedparser raises (a dozen kinds on mutated input); ``ValueError`` also where it finds
+    no entry though there are some.
     """
     headers = {"content-type": "application/xml; charset=utf-8"}
     if url:
@@ -53,6 +55,8 @@ def read_with_feedparser(data: bytes, url: str | None = None) -> FeedDraft:
         raise ParseError("no feed elements were found")
     draft = _feed(found.feed)
     draft.entries = [_entry(each, url) for each in found.entries]
+    if not draft.entries and _LAST_OPEN_RE.search(data):
+        raise ValueError("none of its entries was found")
     if found.bozo:
         reason = str(found.get("bozo_exception") or "").strip()
         draft.notes.append(f"not well-formed: {reason[:200]}")
@@ -81,7 +85,7 @@ def _feed(feed: Any) -> FeedDraft:
     return FeedDraft(
         title=_markup(feed.get("title_detail"), feed.get("title")),
         url=next((each.get("href") for each in links if each.get("rel") == "self"), None),
-        site_url=_alternate(links) or feed.get("link"),
+        site_url=_alternate(links) or _http(feed.get("link")),
         language=feed.get("language"),
         ttl=_text(feed.get("ttl")),
         hubs=[each.get("href", "") for each in links if each.get("rel") == "hub"],
@@ -92,20 +96,19 @@ def _feed(feed: Any) -> FeedDraft:
 
 def _entry(entry: Any, url: str | None) -> EntryDraft:
     contents = [_markup(each, None) for each in entry.get("content", [])]
-    summary = _markup(entry.get("summary_detail"), entry.get("summary"))
     present = [each for each in contents if each is not None and each.value]
     source = entry.get("source") or {}
     return EntryDraft(
         raw_id=_text(entry.get("id")),
         link=_link(entry),
         base=url,
-        title=_markup(entry.get("title_detail"), entry.get("title")),
-        summary=summary,
+        title=_stored(entry, "title"),
+        summary=_stored(entry, "summary"),
         content=present,
         published=_text(entry.get("published")) or _text(entry.get("created")),
         updated=_text(dict.get(entry, "updated")),
         authors=_authors(entry),
-        categories=[_text(each.get("label") or each.get("term")) or "" for each in _tags(entry)],
+        categories=[_text(each.get("term") or each.get("label")) or "" for each in _tags(entry)],
         language=_entry_language(entry),
         source=_text(source.get("title")),
         source_url=_text(source.get("href") or source.get("link")),
@@ -113,13 +116,16 @@ def _entry(entry: Any, url: str | None) -> EntryDraft:
 
 
 def _link(entry: Any) -> str | None:
-    original = _text(entry.get("feedburner_origlink"))
-    if original:
-        return original
-    link = _alternate(entry.get("links", [])) or _text(entry.get("link"))
-    if not link and entry.get("guidislink"):
-        return _text(entry.get("id"))
-    return link
+    """Return the original link, or the first page; a GUID stands for a link only if it is one."""
+    link = _text(entry.get("feedburner_origlink")) or _alternate(entry.get("links", []))
+    if link:
+        return link
+    link = _text(entry.get("link"))
+    return _http(link)
+
+
+def _http(link: str | None) -> str | None:
+    return link if link and link.startswith(("http://", "https://")) else None
 
 
 def _alternate(links: Any) -> str | None:
@@ -145,6 +151,8 @@ def _tags(entry: Any) -> list[Any]:
 
 
 def _entry_language(entry: Any) -> str | None:
+    if own := _text(entry.get("language")):
+        return own
     for key in ("title_detail", "summary_detail"):
         language = (entry.get(key) or {}).get("language")
         if language:
@@ -158,6 +166,21 @@ def _markup(detail: Any, value: Any) -> Markup | None:
         return Markup(text, detail.get("type") in _HTML_TYPES) if text else None
     text = _text(value)
     return Markup(text) if text else None
+
+
+def _stored(entry: Any, key: str) -> Markup | None:
+    """Return what feedparser kept under ``key``.
+
+    Its ``_detail`` may be of a deeper element that lost against the one kept: only a detail with
+    the same value tells the type.
+    """
+    value = _text(entry.get(key))
+    if value is None:
+        return None
+    for detail in (entry.get(f"{key}_detail"), *entry.get("content", [])):
+        if detail and detail.get("value") == value:
+            return Markup(value, detail.get("type") in _HTML_TYPES)
+    return Markup(value, _looks_like_html(value))
 
 
 def _text(value: Any) -> str | None:
