@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import logging
 import ssl
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,6 +25,7 @@ from monitor.clock import Clock
 from monitor.config.models import NetworkSettings
 from monitor.errors import BodyRefused, FetchError, RefusedAddress
 from monitor.sources.answers import fresh_until, retry_after
+from monitor.sources.credentials import feed_headers
 from monitor.sources.decode import ACCEPT_ENCODING, decode_body, too_large, truncated
 from monitor.sources.guard import Guard
 from monitor.sources.http1 import Http1Transport
@@ -245,7 +245,9 @@ class Fetcher:
                     "it is asked again later",
                 )
             return replace(outcome, status="not_modified")
-        if not 200 <= status < 300:
+        delta = status == 226 and headers.get("im", "").strip().lower() == "feed"
+        unasked = status == 226 and (not delta or validators.etag is None)
+        if not 200 <= status < 300 or unasked:
             return replace(outcome, reason=f"http_{status}", message=_explain(status))
         if status not in (200, 203, 226) or not answer.raw:
             return replace(
@@ -341,20 +343,12 @@ class Fetcher:
             "Accept-Encoding": ACCEPT_ENCODING,
             "Connection": "keep-alive" if keep else "close",
         }
-        origin, here = urlsplit(first), urlsplit(asked)
-        same_host = (origin.hostname, origin.port) == (here.hostname, here.port) or (
-            origin.hostname == here.hostname and origin.port is None and here.port is None
-        )
-        for name, value in feed.headers:
-            # Any header of the operator's may be a secret (X-Api-Key); none leaves its host.
-            if same_host and (here.scheme == "https" or origin.scheme == "http"):
-                wanted = {k: v for k, v in wanted.items() if k.lower() != name.lower()}
-                wanted[name] = value
-        if feed.basic_auth and same_host and (here.scheme == "https" or origin.scheme == "http"):
-            pair = ":".join(feed.basic_auth).encode()
-            wanted["Authorization"] = "Basic " + b64encode(pair).decode("ascii")
+        for name, value in feed_headers(feed, urlsplit(first), urlsplit(asked)).items():
+            wanted = {k: v for k, v in wanted.items() if k.lower() != name.lower()}
+            wanted[name] = value
         if validators.etag is not None:
             wanted["If-None-Match"] = validators.etag
+            wanted["A-IM"] = "feed"  # RFC 3229: send the new entries alone, if you can
         if validators.last_modified is not None:
             wanted["If-Modified-Since"] = validators.last_modified
         # latin-1 both ways: the bytes a server sent come back to it unchanged.
@@ -461,6 +455,8 @@ _EXPLAINED = {
 def _explain(status: int) -> str:
     if status in _EXPLAINED:
         return f"HTTP {status}: {_EXPLAINED[status]}"
+    if status == 226:
+        return "HTTP 226: a part that was not asked for; tell the publisher"
     if status >= 500:
         return f"HTTP {status}: the server has a fault; it is asked again later"
     if status in _REDIRECTS:
