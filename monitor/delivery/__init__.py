@@ -1,8 +1,10 @@
 """Delivery: takes what the outbox owes to the channels, each message once."""
 
-from monitor.delivery.build import build_senders, default_channel
+from monitor.delivery.build import build_senders
 from monitor.delivery.console import ConsoleSender
-from monitor.delivery.outbox import ChannelHealth, Deliverer, Pace, queued
+from monitor.delivery.lanes import ChannelHealth, Pace
+from monitor.delivery.notices import queued
+from monitor.delivery.outbox import Deliverer
 from monitor.delivery.sender import Sender
 
 __all__ = [
@@ -12,6 +14,5 @@ __all__ = [
     "Pace",
     "Sender",
     "build_senders",
-    "default_channel",
     "queued",
 ]

@@ -10,6 +10,8 @@ from monitor.delivery.sender import Sender
 from monitor.delivery.slack.send import API_URL, SlackApi, SlackSender
 from monitor.delivery.slack.webhook import SlackWebhookSender
 
+LAST_RESORT = "console"
+
 
 def build_senders(
     settings: Settings, console: ConsoleSender | None = None, *, interval: float = 1.0
@@ -43,14 +45,7 @@ def build_senders(
     senders = {
         name: sender(channel) for name, channel in settings.channels.items() if channel.enabled
     }
-    default = default_channel(settings)
-    if default not in senders:
-        senders[default] = webhook or console
+    # Where alerts go when there is nowhere else (monitor.alerts.route.default_channel).
+    for name in filter(None, (settings.defaults.channel, LAST_RESORT)):
+        senders.setdefault(name, webhook or console)
     return senders
-
-
-def default_channel(settings: Settings) -> str:
-    """Return the name of the channel that takes what no route takes."""
-    if settings.defaults.channel is not None:
-        return settings.defaults.channel
-    return next((name for name in settings.channels if name != "ops"), "console")

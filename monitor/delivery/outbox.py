@@ -1,8 +1,9 @@
 """The deliverer: takes outbox rows to their channels, each at least once, practically once.
 
-The thin shell around ``transitions`` (how a row changes), ``threads`` (which call it becomes) and
-``pacing`` (when it may go). A row is stored as ``sending`` before its call is made and settled
-after it, so a crash at any point leaves a row that says what may have happened.
+The thin shell around ``transitions`` (how a row changes), ``threads`` (which call it becomes),
+``pacing`` and ``lanes`` (when it may go), ``catchup`` (after an outage) and ``reconcile`` (what
+became of unclear ones). A row is stored as ``sending`` before its call is made and settled after
+it, so a crash at any point leaves a row that says what may have happened.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
 from monitor.clock import Clock
-from monitor.codec import alert_from_json, alert_to_json
-from monitor.delivery.pacing import Breaker, TokenBucket, backoff
+from monitor.codec import alert_from_json
+from monitor.delivery import catchup
+from monitor.delivery.lanes import ChannelHealth, Lane, Lanes, Pace, Service
+from monitor.delivery.notices import channel_parked, history_unreadable, queued, unknown_channel
+from monitor.delivery.pacing import backoff
+from monitor.delivery.reconcile import Reconciler
 from monitor.delivery.sender import (
     FORMS,
     ChannelRefused,
@@ -29,84 +34,29 @@ from monitor.delivery.sender import (
     RootGone,
     Sender,
     Sent,
-    TryLater,
     Unclear,
 )
-from monitor.delivery.threads import AS_ROOT, Plan, Post, Skip, Wait, plan
-from monitor.delivery.transitions import (
-    LOOKS_AFTER,
-    after,
-    not_started,
-    starting,
-    unclear,
-)
+from monitor.delivery.slack.lists import PAGE_PREFIX, pages_of
+from monitor.delivery.threads import AS_ROOT, Plan, Post, Skip, Wait, page_root, plan, plan_page
+from monitor.delivery.transitions import LOOKS_AFTER, after, not_started, starting, unclear
 from monitor.failpoints import failpoint
-from monitor.ids import new_id
 from monitor.store.port import OutboxRow, Store
-from monitor.values import Alert, Severity
+from monitor.values import Alert
 
 log = logging.getLogger(__name__)
 
 PARKED_FOR = 300.0  # a channel that refuses everything is tried again every 5 minutes
 PAUSES_BLOB = "delivery/pauses"
-PATIENCE = 0.5  # how long one round waits for slow channels before it leaves them to themselves
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast messages may go: Slack allows one a second in a channel, and not much more in a
-    workspace (docs.slack.dev/apis/web-api/rate-limits). A rate of 0 means no limit."""
-
-    channel_burst: int = 1
-    service_rate: float = 5.0
-    service_burst: int = 5
-    batch: int = 20
-
-
-@dataclass(slots=True)
-class Lane:
-    """Channels that share one rate, and how they fare. Times are monotonic seconds."""
-
-    key: str
-    service: Service
-    bucket: TokenBucket
-    channels: list[str] = field(default_factory=list)
-    blocked_until: float = float("-inf")
-    why: str = ""
-    failures: int = 0
-    parked: bool = False
-    backlog: bool = False
-    served_at: float = float("-inf")
-    task: asyncio.Task[int] | None = None
-
-    @property
-    def busy(self) -> bool:
-        return self.task is not None and not self.task.done()
-
-
-@dataclass(slots=True)
-class Service:
-    """What fails and is probed as one (a workspace)."""
-
-    key: str
-    bucket: TokenBucket
-    breaker: Breaker = field(default_factory=Breaker)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelHealth:
-    """How a channel fares, for ``outbox list``, health and ops."""
-
-    channel: str
-    state: str
-    reason: str = ""
+PATIENCE = 0.5  # seconds that one round waits for slow channels before it leaves them to themselves
+OPS = "ops"  # the channel that is told about the others, if it is configured
+HIDDEN = 5.0  # a row overdue in a blocked channel hides later ones from `outbox_next`
 
 
 class Deliverer:
     """Delivers the outbox of ``store`` through ``senders`` (by channel name).
 
     One call a channel is in flight at a time, so that order holds; channels don't wait for each
-    other.
+    other. ``looks_after`` are the times after an unclear outcome at which history is read.
     """
 
     def __init__(
@@ -116,83 +66,61 @@ class Deliverer:
         clock: Clock,
         *,
         random: Random,
-        pace: Pace = Pace(),
+        pace: Pace | None = None,
         looks_after: tuple[timedelta, ...] = LOOKS_AFTER,
     ) -> None:
         self._store = store
         self._senders = dict(senders)
         self._clock = clock
         self._random = random
-        self._pace = pace
-        self._looks_after = looks_after
-        self._services: dict[str, Service] = {}
-        self._lanes: dict[str, Lane] = {}
-        self._lane_of: dict[str, Lane] = {}
+        self._pace = pace or Pace()
+        self._first_look = looks_after[0]
+        self._lanes = Lanes(self._pace)
+        self._lanes.adopt(self._senders)
+        self._reconciler = Reconciler(store, clock, looks_after)
+        self._retired: list[Sender] = []
         self._stopping = False
         self._latest = clock.now()
         self._wake: datetime | None = self._latest
-        self._adopt()
-
-    def _adopt(self) -> None:
-        """Make lanes for the senders there are, keeping what is known of those that stay."""
-        old_lanes, old_services = self._lanes, self._services
-        self._lanes, self._services, self._lane_of = {}, {}, {}
-        for channel, sender in self._senders.items():
-            service = self._services.get(sender.service)
-            if service is None:
-                limited = sender.interval > 0
-                service = old_services.get(sender.service) or Service(
-                    sender.service,
-                    TokenBucket(
-                        self._pace.service_rate if limited else 0.0, self._pace.service_burst
-                    ),
-                )
-                self._services[sender.service] = service
-            lane = self._lanes.get(sender.lane)
-            if lane is None:
-                rate = 1.0 / sender.interval if sender.interval > 0 else 0.0
-                lane = old_lanes.get(sender.lane) or Lane(
-                    sender.lane, service, TokenBucket(rate, self._pace.channel_burst)
-                )
-                lane.channels = []
-                self._lanes[sender.lane] = lane
-            lane.channels.append(channel)
-            self._lane_of[channel] = lane
 
     # Public face -------------------------------------------------------------------------------
 
     async def recover(self) -> int:
-        """At start: what was being sent when the process died becomes ``unknown``; returns how
-        many rows that are. Pauses that channels asked for are taken up again."""
+        """At start: what was being sent when the process died becomes ``unknown`` and is looked
+        for; returns how many rows that are. Pauses that channels asked for are taken up again."""
         now = self._clock.now()
-        rows = await self._store.outbox_rows(states=["sending"])
-        changed = [
-            unclear(row, now, "the program stopped while sending", self._looks(row), self._first)
-            for row in rows
-        ]
-        if changed:
-            await self._store.outbox_put(changed)
-            log.warning("deliveries left in flight", extra={"count": len(changed)})
+        changed = await self._unsettled(await self._store.outbox_rows(states=["sending"]))
+        await self._finish_catch_ups()
+        await self._reconciler.start()
         await self._restore_pauses(now)
-        return len(changed)
+        await self._tell_of_unknown_channels()
+        return changed
 
     async def deliver_due(self) -> int:
-        """One round: send what is due and may go now; returns how many rows changed state.
+        """One round: send what is due and may go now, look for unclear messages, probe services
+        that are down; returns how many rows changed state.
 
         A channel that answers slowly is left to itself after half a second; its rows are counted
-        in a later round.
+        in a later round. Raises ``StateError`` when the store can't be used.
         """
         if self._stopping:
             return 0
         changed = self._collect()
-        for lane in sorted(self._lanes.values(), key=lambda each: each.served_at):
-            if lane.busy or not self._may_go(lane):
+        now = self._clock.monotonic()
+        for lane in self._lanes.fair():
+            if lane.busy or not lane.senders:
                 continue
-            lane.task = asyncio.create_task(self._serve(lane), name=f"deliver {lane.key}")
-        running = [lane.task for lane in self._lanes.values() if lane.task is not None]
-        if running:
+            if lane.may_go(now):
+                lane.task = asyncio.create_task(self._serve(lane), name=f"deliver {lane.key}")
+                await asyncio.sleep(0)  # it takes its share of the common rate before the next
+            elif lane.blocked_until <= now:
+                lane.backlog = True  # perhaps: its turn comes with the next token
+        for service in self._lanes.services.values():
+            self._start_settling(service, now)
+        if running := self._running():
             await asyncio.wait(running, timeout=PATIENCE)
             changed += self._collect()
+        await self._close_retired()
         await self._plan_wake()
         return changed
 
@@ -205,8 +133,7 @@ class Deliverer:
         seconds of the clock). What isn't answered by then stays ``sending`` and is recovered at
         the next start."""
         self._stopping = True
-        running = [lane.task for lane in self._lanes.values() if lane.busy and lane.task]
-        if running:
+        if running := self._running():
             left = max(0.0, deadline - self._clock.monotonic())
             _, late = await asyncio.wait(running, timeout=left)
             for task in late:
@@ -216,106 +143,100 @@ class Deliverer:
     async def aclose(self) -> None:
         """Close the senders' connections."""
         await self.drain(self._clock.monotonic())
-        for sender in {id(each): each for each in self._senders.values()}.values():
-            await sender.aclose()
+        self._retired += self._senders.values()
+        await self._close_retired()
 
     async def replace_senders(self, senders: Mapping[str, Sender]) -> None:
-        """Take a new configuration's channels; parked ones are tried at once."""
-        gone = [each for each in self._senders.values() if each not in senders.values()]
+        """Take a new configuration's channels; parked ones are tried at once. What is in flight
+        ends on the old connections, which are closed after it."""
+        self._retired += [each for each in self._senders.values() if each not in senders.values()]
         self._senders = dict(senders)
-        for lane in self._lanes.values():
-            if lane.parked:
-                lane.parked, lane.blocked_until = False, float("-inf")
-        self._adopt()
+        self._lanes.adopt(self._senders)
         self._wake = self._clock.now()
-        for sender in gone:
-            await sender.aclose()
+        await self._close_retired()
+        await self._tell_of_unknown_channels()
 
     def health(self) -> tuple[ChannelHealth, ...]:
         """Return how each channel fares."""
-        now = self._clock.monotonic()
-        out = []
-        for channel, lane in self._lane_of.items():
-            if lane.parked:
-                state = "parked"
-            elif lane.service.breaker.is_open:
-                state = "unreachable"
-            elif lane.blocked_until > now:
-                state = "waiting"
-            else:
-                state = "ok"
-            out.append(ChannelHealth(channel, state, lane.why if state != "ok" else ""))
-        return tuple(out)
+        return self._lanes.health(self._clock.monotonic())
 
     # Rounds ------------------------------------------------------------------------------------
 
-    @property
-    def _first(self) -> timedelta:
-        return self._looks_after[0]
-
-    def _looks(self, row: OutboxRow) -> bool:
-        sender = self._senders.get(row.channel)
-        return sender is not None and sender.looks
+    def _running(self) -> list[asyncio.Task[int]]:
+        tasks = [lane.task for lane in self._lanes.by_key.values() if lane.task is not None]
+        for service in self._lanes.services.values():
+            tasks += service.tasks.values()
+        return tasks
 
     def _collect(self) -> int:
-        """Return what finished lanes changed, and forget their tasks."""
+        """Return what finished tasks changed, and forget them; raises what broke one off."""
         changed = 0
-        for lane in self._lanes.values():
+        broken: BaseException | None = None
+        for lane in self._lanes.by_key.values():
             if lane.task is not None and lane.task.done():
                 task, lane.task = lane.task, None
-                changed += task.result()
+                if (error := task.exception()) is not None:
+                    lane.unsettled = True
+                    broken = error
+                else:
+                    changed += task.result()
+        for service in self._lanes.services.values():
+            for name in [name for name, task in service.tasks.items() if task.done()]:
+                task = service.tasks.pop(name)
+                broken = task.exception() or broken
+                changed += 0 if task.exception() else task.result()
+        if broken is not None:
+            raise broken
         return changed
 
-    def _may_go(self, lane: Lane) -> bool:
-        now = self._clock.monotonic()
-        return (
-            lane.blocked_until <= now
-            and not lane.service.breaker.is_open
-            and lane.bucket.available(now, 1) > 0
-            and lane.service.bucket.available(now, 1) > 0
-        )
+    async def _close_retired(self) -> None:
+        if self._retired and not self._running():
+            retired, self._retired = self._retired, []
+            for sender in {id(each): each for each in retired}.values():
+                await sender.aclose()
 
     async def _plan_wake(self) -> None:
         now, mono = self._clock.now(), self._clock.monotonic()
-        due = await self._store.outbox_next()
-        waits: list[float] = []
-        for lane in self._lanes.values():
-            if lane.busy:
-                waits.append(0.1)
-            elif lane.backlog:
-                ready = max(
-                    lane.blocked_until,
-                    lane.bucket.ready_at(mono),
-                    lane.service.bucket.ready_at(mono),
-                    lane.service.breaker.open_until or mono,
-                )
-                waits.append(max(0.0, ready - mono))
-        if due is not None:
-            # A row overdue in a blocked channel hides later ones of other channels: look again
-            # every second while there is such a row.
-            waits.append((due - now).total_seconds() if due > now else 1.0)
-        self._wake = now + timedelta(seconds=min(waits)) if waits else None
+        waits: list[float] = [0.1] if self._running() else []
+        for lane in self._lanes.by_key.values():
+            if lane.backlog and not lane.busy:
+                waits.append(lane.ready_at(mono) - mono)
+            look = self._reconciler.next_at(lane)
+            if look is not None and not lane.service.breaker.is_open:
+                wait = max((look - now).total_seconds(), lane.service.history_after - mono)
+                waits.append(max(0.1, wait))
+        probes = (service.breaker.open_until for service in self._lanes.services.values())
+        waits += [at - mono for at in probes if at is not None]
+        if (due := await self._store.outbox_next()) is not None:
+            waits.append((due - now).total_seconds() if due > now else HIDDEN)
+        self._wake = now + timedelta(seconds=max(0.0, min(waits))) if waits else None
+
+    # Sending -----------------------------------------------------------------------------------
 
     async def _serve(self, lane: Lane) -> int:
         """Send what ``lane`` may send now; returns how many rows changed."""
         mono, now = self._clock.monotonic(), self._clock.now()
+        senders = dict(lane.senders)
+        if lane.unsettled:
+            await self._settle_broken(lane)
         room = lane.bucket.available(mono, self._pace.batch)
         room = min(room, lane.service.bucket.available(mono, self._pace.batch))
-        if not all(self._senders[channel].looks for channel in lane.channels):
-            room = min(room, 1)  # a crash may double what can't be looked up: one at a time
+        if not all(sender.looks for sender in senders.values()):
+            room = min(room, 1)  # a crash may double what can't be looked for: one at a time
+        lane.service.bucket.take(mono, room)
         # A wall clock set back must not hold up what was due already.
         self._latest = max(self._latest, now)
-        rows = await self._store.outbox_due(self._latest, room, lane.channels)
+        rows = await self._store.outbox_due(self._latest, room, list(senders))
+        if rows and catchup.worth_a_look(rows, self._latest):
+            rows = await self._catch_up(list(senders), rows, room)
+        posts, settled = await self._prepare(rows, senders, now)
+        lane.service.bucket.take(mono, len(posts) - room)  # what wasn't needed goes back
         lane.backlog = len(rows) >= room
         lane.served_at = mono
-        if not rows:
-            return 0
-        posts, settled = await self._prepare(rows, now)
         if settled:
             await self._store.outbox_put(settled)
         if not posts:
             return len(settled)
-        lane.service.bucket.take(mono, len(posts))
         started = [(starting(row, now), post) for row, post in posts]
         failpoint("before_sending")
         await self._store.outbox_put([row for row, _ in started])
@@ -323,17 +244,22 @@ class Deliverer:
         done: list[OutboxRow] = []
         going = True
         for row, post in started:
-            if not going:
+            if going:
+                changed, going = await self._send(lane, senders[row.channel], row, post)
+                done.append(changed)
+            else:
                 done.append(not_started(row))
-                continue
-            changed, going = await self._send(lane, row, post)
-            done.append(changed)
         failpoint("before_receipt_committed")
         await self._store.outbox_put(done)
+        for row in done:
+            if row.state == "unknown":
+                self._reconciler.expect(row)
+            elif row.state == "sent" and row.looks:
+                await self._reconciler.sent_again(row)
         return len(settled) + len(done)
 
     async def _prepare(
-        self, rows: Sequence[OutboxRow], now: datetime
+        self, rows: Sequence[OutboxRow], senders: Mapping[str, Sender], now: datetime
     ) -> tuple[list[tuple[OutboxRow, Post]], list[OutboxRow]]:
         """Return (rows to send with their calls, rows settled without a call)."""
         posts: list[tuple[OutboxRow, Post]] = []
@@ -342,9 +268,10 @@ class Deliverer:
             try:
                 alert = alert_from_json(row.payload)
             except ValueError as error:
+                log.error("unreadable alert", extra={"delivery": row.id})
                 settled.append(replace(row, state="dead", error=f"unreadable alert: {error}"[:500]))
                 continue
-            match await self._plan(row, alert, now):
+            match await self._plan(row, alert, now, senders[row.channel].threads):
                 case Post() as post:
                     posts.append((row, post))
                 case Wait(until):
@@ -353,28 +280,34 @@ class Deliverer:
                     settled.append(replace(row, state="sent", error=note))
         return posts, settled
 
-    async def _plan(self, row: OutboxRow, alert: Alert, now: datetime) -> Plan:
+    async def _plan(self, row: OutboxRow, alert: Alert, now: datetime, threads: bool) -> Plan:
+        if row.story_id.startswith(PAGE_PREFIX):
+            root_id, story_id = page_root(row.story_id)
+            family = await self._store.outbox_rows(channel=row.channel, story_id=story_id)
+            first = next((each for each in family if each.id == root_id), None)
+            return plan_page(row, alert, first, now)
+        if pages := pages_of(alert, row.id):
+            await self._store.enqueue([queued(page, now) for page in pages])
         if alert.kind not in ("update", "escalation"):
             return Post(Outgoing(row.id, alert))
         family = await self._store.outbox_rows(channel=row.channel, story_id=row.story_id)
         siblings = [each for each in family if each.id != row.id]
-        return plan(row, alert, siblings, now, self._senders[row.channel].threads)
+        return plan(row, alert, siblings, now, threads)
 
-    async def _send(self, lane: Lane, row: OutboxRow, post: Post) -> tuple[OutboxRow, bool]:
+    async def _send(
+        self, lane: Lane, sender: Sender, row: OutboxRow, post: Post
+    ) -> tuple[OutboxRow, bool]:
         """Make one row's call; returns the row as it is now and whether the lane may go on."""
-        sender = self._senders[row.channel]
-        message, note = post.message, post.note
+        message, note, refused = post.message, post.note, ""
         result: Result = MessageRefused("not tried")
-        refused = ""
         for form in FORMS:
             lane.bucket.take(self._clock.monotonic())
             result = await sender.send(replace(message, form=form))
             failpoint("after_post")
             if isinstance(result, RootGone) and message.root is not None:
                 # Someone deleted the message: the update becomes a message of its own.
-                alert = alert_from_json(row.payload)
-                message, note = Outgoing(row.id, alert), AS_ROOT
-                await self._pause_between(lane)
+                message, note = Outgoing(row.id, alert_from_json(row.payload)), AS_ROOT
+                await self._rest(lane)
                 result = await sender.send(replace(message, form=form))
             if not isinstance(result, MessageRefused):
                 break
@@ -383,18 +316,24 @@ class Deliverer:
                 "message refused",
                 extra={"delivery": row.id, "form": form, "reason": result.reason},
             )
-            await self._pause_between(lane)
-        now = self._clock.now()
-        changed = after(row, result, now, sender.looks, self._first)
+            await self._rest(lane)
+        # The bucket is paid when the answer is there: measured at the channel, two messages are
+        # never closer than the interval, whatever the network does.
+        if lane.bucket.rate > 0:
+            lane.bucket.restart(self._clock.monotonic())
+        if message.edit and isinstance(result, Unclear):
+            result = NotReached(result.reason)  # an edit made twice is one edit
+        changed = after(row, result, self._clock.now(), sender.looks, self._first_look)
         if changed.state == "sent":
-            note = f"{note}; sent as {form}: {refused}".lstrip("; ") if refused else note
-            changed = replace(changed, error=note)
+            sent_as = f"sent as {form}: {refused}" if refused else ""
+            changed = replace(changed, error=note or sent_as)
             if post.edit is not None and note == post.note:
                 await sender.send(post.edit)  # cosmetic: the next edit makes up for a failed one
-        going = await self._took(lane, row, result)
-        return changed, going
+        return changed, await self._took(lane, row, result)
 
-    async def _pause_between(self, lane: Lane) -> None:
+    async def _rest(self, lane: Lane) -> None:
+        """Wait for the lane's next turn within one row's delivery."""
+        lane.bucket.restart(self._clock.monotonic())
         wait = lane.bucket.ready_at(self._clock.monotonic()) - self._clock.monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
@@ -402,98 +341,157 @@ class Deliverer:
     async def _took(self, lane: Lane, row: OutboxRow, result: Result) -> bool:
         """Note what ``result`` says of the lane; returns whether it may go on at once."""
         mono = self._clock.monotonic()
-        breaker = lane.service.breaker
+        about = {"delivery": row.id, "channel": row.channel}
         match result:
-            case Sent() | MessageRefused() | TryLater() | RootGone():
-                lane.failures, lane.parked, lane.why = 0, False, ""
-                breaker.worked()
-                if isinstance(result, Sent):
-                    return True
-                level = logging.ERROR if isinstance(result, MessageRefused) else logging.WARNING
-                log.log(
-                    level,
-                    "delivery failed",
-                    extra={"delivery": row.id, "channel": row.channel, "reason": result.reason},
-                )
+            case Sent():
+                lane.clear()
+                lane.service.breaker.worked()
                 return True
             case RateLimited(seconds):
-                await self._pause(lane, seconds, "rate limited")
+                lane.service.breaker.worked()
+                await self._pause(lane, seconds)
             case ChannelRefused(reason, hint):
-                lane.parked = True
-                lane.blocked_until = mono + PARKED_FOR
-                lane.why = f"{reason}: {hint}" if hint else reason
-                breaker.worked()
-                log.error(
-                    "channel parked",
-                    extra={"channel": row.channel, "reason": reason, "hint": hint},
-                )
-                await self._tell_ops(row.channel, reason, hint)
+                lane.service.breaker.worked()
+                lane.block("parked", mono + PARKED_FOR, f"{reason}: {hint}" if hint else reason)
+                log.error("channel parked", extra={**about, "reason": reason, "hint": hint})
+                await self._tell_ops(channel_parked(row.channel, reason, hint, self._clock.now()))
             case NotReached(reason) | Unclear(reason):
                 lane.failures += 1
-                lane.why = reason
-                lane.blocked_until = mono + backoff(lane.failures, self._random)
-                log.warning(
-                    "delivery unclear" if isinstance(result, Unclear) else "channel not reached",
-                    extra={"delivery": row.id, "channel": row.channel, "reason": reason},
-                )
-        lane.backlog = True
+                lane.block("backoff", mono + backoff(lane.failures, self._random), reason)
+                kind = "unclear" if isinstance(result, Unclear) else "not reached"
+                log.warning(f"delivery {kind}", extra={**about, "reason": reason})
+                if lane.service.breaker.failed(mono):
+                    log.error("service down", extra={"service": lane.service.key, "reason": reason})
+            case _:
+                lane.clear()
+                lane.service.breaker.worked()
+                log.warning("delivery failed", extra={**about, "reason": result.reason})
+                return True
         return False
 
-    async def _pause(self, lane: Lane, seconds: float, why: str) -> None:
+    async def _pause(self, lane: Lane, seconds: float) -> None:
         """Let ``lane`` rest, and remember it over a restart: going on during a Retry-After can
         get an app disabled."""
-        lane.blocked_until = self._clock.monotonic() + seconds
-        lane.why = why
-        log.info("channel paused", extra={"lane": lane.key, "seconds": seconds})
         now, mono = self._clock.now(), self._clock.monotonic()
+        lane.block("paused", mono + seconds, f"rate limited for {seconds:g} s")
+        log.info("channel paused", extra={"lane": lane.key, "seconds": seconds})
         pauses = {
             each.key: [(now + timedelta(seconds=left)).isoformat(), left]
-            for each in self._lanes.values()
-            if each.why == why and (left := each.blocked_until - mono) > 0
+            for each in self._lanes.by_key.values()
+            if each.blocked == "paused" and (left := each.blocked_until - mono) > 0
         }
         await self._store.put_blobs({PAUSES_BLOB: json.dumps(pauses).encode()})
 
     async def _restore_pauses(self, now: datetime) -> None:
         blob = await self._store.blob(PAUSES_BLOB)
         for key, (until, seconds) in (json.loads(blob) if blob else {}).items():
-            lane = self._lanes.get(key)
+            lane = self._lanes.by_key.get(key)
             left = (datetime.fromisoformat(until) - now).total_seconds()
             if lane is not None and left > 0:
                 # Never longer than was asked for, whatever the wall clock did meanwhile.
-                lane.blocked_until = self._clock.monotonic() + min(left, seconds)
-                lane.why, lane.backlog = "rate limited", True
+                until_mono = self._clock.monotonic() + min(left, seconds)
+                lane.block("paused", until_mono, "rate limited")
 
-    async def _tell_ops(self, channel: str, reason: str, hint: str) -> None:
-        """Queue one message a day and reason to the ops channel, if there is one."""
-        if "ops" not in self._senders or channel == "ops":
-            return
+    # Unclear outcomes, outages -----------------------------------------------------------------
+
+    async def _unsettled(self, rows: Sequence[OutboxRow]) -> int:
+        """Make ``unknown`` of rows that were left as ``sending``."""
         now = self._clock.now()
-        alert = Alert(
-            kind="ops",
-            channel="ops",
-            story_id=f"ops/{channel}/{reason}",
-            title=f"Channel “{channel}” takes no messages: {reason}",
-            reason=f"{hint[:1].upper()}{hint[1:]}. Its alerts wait and are sent afterwards."
-            if hint
-            else "Its alerts wait and are sent afterwards.",
-            first_seen=now,
-            severity=Severity.HIGH,
-            revision=now.toordinal(),
-        )
-        await self._store.enqueue([queued(alert, now)])
+        why = "the program stopped while sending"
+        changed = []
+        for row in rows:
+            sender = self._senders.get(row.channel)
+            looks = sender is not None and sender.looks
+            changed.append(unclear(row, now, why, looks, self._first_look))
+        if changed:
+            await self._store.outbox_put(changed)
+            log.warning("deliveries left in flight", extra={"count": len(changed)})
+        return len(changed)
 
+    async def _settle_broken(self, lane: Lane) -> None:
+        """After a round of this process broke off (the store failed): as after a crash."""
+        for channel in lane.senders:
+            rows = await self._store.outbox_rows(states=["sending"], channel=channel)
+            await self._unsettled(rows)
+            for row in await self._store.outbox_rows(states=["unknown"], channel=channel):
+                self._reconciler.expect(row)
+        lane.unsettled = False
 
-def queued(alert: Alert, now: datetime) -> OutboxRow:
-    """Return a new outbox row for ``alert``, due at ``now``."""
-    return OutboxRow(
-        id=new_id(now),
-        channel=alert.channel,
-        kind=alert.kind,
-        story_id=alert.story_id,
-        revision=alert.revision,
-        severity=int(alert.severity),
-        payload=alert_to_json(alert),
-        state="queued",
-        created_at=now,
-        not_before=now,
-    )
+    def _start_settling(self, service: Service, now: float) -> None:
+        """Start a probe of a service that is down, or a look for its unclear messages."""
+        breaker = service.breaker
+        lanes = [lane for lane in self._lanes.by_key.values() if lane.service is service]
+        if breaker.open_until is not None:
+            if breaker.open_until <= now and "probe" not in service.tasks:
+                service.tasks["probe"] = asyncio.create_task(self._probe(service, lanes))
+        elif "settle" not in service.tasks and service.history_after <= now:
+            due = [lane for lane in lanes if lane.senders and self._reconciler.due(lane)]
+            if due:
+                service.tasks["settle"] = asyncio.create_task(self._settle(due))
+
+    async def _settle(self, lanes: Sequence[Lane]) -> int:
+        changed = 0
+        for lane in lanes:
+            if lane.service.history_after > self._clock.monotonic():
+                break
+            changed += await self._reconciler.settle(lane)
+            for channel in lane.senders:
+                if reason := self._reconciler.lasting.get(channel):
+                    await self._tell_ops(history_unreadable(channel, reason, self._clock.now()))
+        return changed
+
+    async def _probe(self, service: Service, lanes: Sequence[Lane]) -> int:
+        sender = next(each for lane in lanes for each in lane.senders.values())
+        result = await sender.probe()
+        if isinstance(result, NotReached | Unclear):
+            service.breaker.probe_failed(self._clock.monotonic())
+            return 0
+        service.breaker.worked()
+        log.info("service is back", extra={"service": service.key})
+        for lane in lanes:
+            if lane.blocked == "backoff":
+                lane.clear()
+            lane.backlog = True
+        return 0
+
+    async def _catch_up(
+        self, channels: list[str], rows: Sequence[OutboxRow], room: int
+    ) -> Sequence[OutboxRow]:
+        """Collapse what waited through an outage; returns the rows that are due then."""
+        collapsed = False
+        for channel in channels:
+            due = await self._store.outbox_due(self._latest, catchup.MOST, [channel])
+            if (made := catchup.collapse(due, self._latest)) is None:
+                continue
+            collapsed = True
+            await self._store.enqueue([queued(made.alert, self._latest)])
+            failpoint("after_catch_up_queued")
+            await self._store.outbox_put([catchup.cover(row) for row in made.covered])
+            log.warning("catching up", extra={"channel": channel, "messages": len(made.covered)})
+        return await self._store.outbox_due(self._latest, room, channels) if collapsed else rows
+
+    async def _finish_catch_ups(self) -> None:
+        """After a crash between the two steps of ``_catch_up``: take the second one."""
+        due = await self._store.outbox_rows(states=["queued"])
+        stands_for = {
+            each for row in due if row.kind == "catch_up" for each in catchup.covered_ids(row)
+        }
+        if covered := [catchup.cover(row) for row in due if row.id in stands_for]:
+            await self._store.outbox_put(covered)
+
+    # Words to ops ------------------------------------------------------------------------------
+
+    async def _tell_ops(self, alert: Alert) -> None:
+        """Queue a message to the ops channel, if there is one; the same one once a day."""
+        about_ops = alert.story_id.startswith(f"ops/{OPS}/")
+        if OPS in self._senders and not about_ops:
+            await self._store.enqueue([queued(alert, self._clock.now())])
+
+    async def _tell_of_unknown_channels(self) -> None:
+        counts: dict[str, int] = {}
+        for row in await self._store.outbox_rows(states=["queued"]):
+            if row.channel not in self._senders:
+                counts[row.channel] = counts.get(row.channel, 0) + 1
+        for channel, count in counts.items():
+            log.error("alerts for a channel that is not configured", extra={"channel": channel})
+            await self._tell_ops(unknown_channel(channel, count, self._clock.now()))

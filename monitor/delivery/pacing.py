@@ -47,6 +47,13 @@ class TokenBucket:
             self._refill(now)
             self._tokens -= count
 
+    def restart(self, now: float) -> None:
+        """Count the next token from ``now``: for a channel that measures from answer to call."""
+        if self.rate > 0:
+            self._refill(now)
+            # What was saved up before stays saved; a token that grew meanwhile doesn't count.
+            self._tokens = max(0.0, float(int(self._tokens + 1e-9)) if self.burst > 1 else 0.0)
+
     def ready_at(self, now: float) -> float:
         """Return the monotonic second at which one token will be there."""
         if self.rate <= 0:

@@ -61,7 +61,8 @@ def plan(
     ``siblings`` are the other rows of the same story and channel; ``threads`` tells whether the
     channel can edit and answer.
     """
-    root = current_root(siblings)
+    siblings = [each for each in siblings if alert_from_json(each.payload).key == alert.key]
+    root = _newest_root(siblings)
     if alert.kind == "escalation":
         earlier = root.receipt if root is not None and root.state == "sent" else None
         return Post(Outgoing(row.id, alert, earlier=earlier if threads else None))
@@ -94,9 +95,31 @@ def plan(
     return Wait(now + wait) if wait > timedelta(0) else Post(whole, AS_EDIT)
 
 
-def current_root(siblings: Sequence[OutboxRow]) -> OutboxRow | None:
-    """Return the row whose message the story's updates belong to: the newest of those that are
-    messages of their own, dead ones only if there is no other."""
+def plan_page(row: OutboxRow, alert: Alert, root: OutboxRow | None, now: datetime) -> Plan:
+    """Decide what a further page of a list becomes; ``root`` is the first page's row."""
+    if root is not None and root.state in ("queued", "sending", "unknown"):
+        return Wait(now + ROOT_WAIT)
+    return Post(Outgoing(row.id, alert, root=root.receipt if root is not None else None))
+
+
+def page_root(story_id: str) -> tuple[str, str]:
+    """Return (delivery id, story id) of the first page, from a further page's story id."""
+    _, root_id, root_story = story_id.split("/", 2)
+    return root_id, root_story
+
+
+def root_of(row: OutboxRow, family: Sequence[OutboxRow]) -> OutboxRow | None:
+    """Return the row whose message ``row`` belongs to, among its story's rows in its channel.
+    A rule's ``key:`` keeps apart what is one story otherwise."""
+    key = alert_from_json(row.payload).key
+    return _newest_root(
+        [each for each in family if each.id != row.id and alert_from_json(each.payload).key == key]
+    )
+
+
+def _newest_root(siblings: Sequence[OutboxRow]) -> OutboxRow | None:
+    """Return the newest of the rows that are messages of their own, dead ones only if there is
+    no other."""
     roots = [
         row
         for row in siblings

@@ -33,7 +33,7 @@ BUDGET = 10_000
 ITEMS_A_RULE = 10
 ITEM_TITLE_MAX = 150
 ITEM_NAME_MAX = 60
-PAGE_PREFIX = "page/"  # the story id of a further page: this and the first page's delivery id
+PAGE_PREFIX = "page/"  # a further page's story id: this, the first page's delivery id, its story
 SIGN_BY_KIND = {"ops": "wrench", "test": "white_check_mark"}
 TITLES = {
     "digest": "Digest",
@@ -209,7 +209,7 @@ def pages_of(alert: Alert, root_id: str) -> tuple[Alert, ...]:
     return tuple(
         replace(
             alert,
-            story_id=PAGE_PREFIX + root_id,
+            story_id=f"{PAGE_PREFIX}{root_id}/{alert.story_id}",
             revision=number,
             title=f"{cut(clean(alert.title), 120) or TITLES[alert.kind]}, page {number}",
             items=items,
