@@ -13,6 +13,8 @@ COMMANDS: dict[str, str] = {
     "run": "monitor.cli.run:run",
     "once": "monitor.cli.run:once",
     "demo": "monitor.cli.demo:demo",
+    "outbox": "monitor.cli.outbox:outbox",
+    "send-test": "monitor.cli.send_test:send_test",
     "match": "monitor.cli.stories:match",
     "replay": "monitor.cli.stories:replay",
     "parse": "monitor.cli.parse:parse",
