@@ -337,16 +337,40 @@ def _inflect(value: Any) -> Any:
     return value
 
 
+def _clauses(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _listed_or_mapping(value: Any) -> Any:
+    if isinstance(value, str):
+        return [value]
+    if value is not None and not isinstance(value, list | dict):
+        raise wrong("must be a list or a mapping")
+    return value
+
+
+def _scoped(value: Any) -> Any:
+    """Read ``none``: a list, or lists by field (one text standing for a list of one)."""
+    if isinstance(value, dict):
+        return {key: _listed_or_mapping(item) for key, item in value.items()}
+    return _listed_or_mapping(value)
+
+
 class RuleSettings(Model):
     """What to watch for; all clauses of a rule must hold."""
 
     name: Annotated[Text, Field(min_length=1, max_length=200)]
     any: Annotated[
-        list[Clause] | None, Field(description="At least one of these terms or clauses.")
+        list[Clause] | None,
+        BeforeValidator(_clauses),
+        Field(description="At least one of these terms or clauses."),
     ] = None
-    all: Annotated[list[Clause] | None, Field(description="Every one of these.")] = None
+    all: Annotated[
+        list[Clause] | None, BeforeValidator(_clauses), Field(description="Every one of these.")
+    ] = None
     none: Annotated[
-        list[Clause] | dict[str, list[Clause]] | None,
+        list[Clause] | dict[str, Any] | None,
+        BeforeValidator(_scoped),
         Field(description="Not one of these; as a mapping: per field (title, lead, body, …)."),
     ] = None
     min: Annotated[
@@ -358,6 +382,7 @@ class RuleSettings(Model):
     ] = None
     entities: Annotated[
         list[Clause] | dict[str, Any] | None,
+        BeforeValidator(_listed_or_mapping),
         Field(description="Every entity listed; or {any: […]}, {at_least: 2, of: […]}."),
     ] = None
     match: Annotated[str | None, Field(description="A query string.")] = None

@@ -1,0 +1,310 @@
+"""From files to settings: read, merge, replace references, validate; all problems at once.
+
+``load`` is the one way a configuration comes in. ``feeds`` gives the feeds as the pipeline wants
+them. Rules stay raw clauses here (``monitor.rules`` compiles them).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from monitor.config import explain
+from monitor.config.addresses import local_file, split_web_address
+from monitor.config.checks import check_settings
+from monitor.config.clauses import Finding, check_rule, check_texts
+from monitor.config.include import Merged, read_all
+from monitor.config.models import FeedSettings, Settings
+from monitor.config.positions import Positions
+from monitor.config.secrets import LITERAL_TOKEN, Resolved, resolve
+from monitor.config.secrets import secret_values as secret_values
+from monitor.config.yaml import TEXT_SECTIONS, Empty, Path, YamlError
+from monitor.errors import ConfigError, Place, Problem
+from monitor.values import Feed
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration that can be used.
+
+    ``files`` are the file and what it includes, ``secret_files`` those that ``*_file`` keys name.
+    ``digest`` is the SHA-256 of all of them and of the variables used. ``addresses`` are the feeds'
+    URLs as they stand in the file, in the order of ``settings.feeds``.
+    """
+
+    settings: Settings
+    path: FilePath
+    files: tuple[FilePath, ...]
+    digest: str
+    warnings: tuple[Problem, ...] = ()
+    positions: Positions = field(default_factory=lambda: Positions(()), repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    secret_files: tuple[FilePath, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+def load(path: FilePath, env: Mapping[str, str]) -> Loaded:
+    """Return the configuration in ``path`` with its includes.
+
+    ``env`` holds the variables that ``${NAME}`` refers to. Raises ``ConfigError`` with every
+    problem found, each with its place.
+    """
+    try:
+        merged = read_all(path)
+    except YamlError as error:
+        raise ConfigError([error.problem]) from None
+    positions = Positions(merged.sources, merged.segments, merged.owners)
+    problems = list(merged.problems)
+    problems += _literal_tokens(merged)
+    problems += _empty_values(merged.empties)
+    data = merged.data
+    _expand_short_forms(data)
+    addresses = _addresses(data)
+    folder = path.parent
+    resolved = resolve(
+        data,
+        env,
+        folder,
+        positions.place,
+        references_in_text=any("${" in source.text for source in merged.sources),
+    )
+    problems += resolved.problems
+    problems += _clause_problems(data, positions)
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        known = {problem.place for problem in problems if problem.level == "error"}
+        problems += [
+            problem for problem in explain.problems(error, positions) if problem.place not in known
+        ]
+    if settings is not None:
+        addresses = addresses[: len(settings.feeds)]
+        problems += check_settings(settings, addresses, positions, folder)
+        if resolved.literal:
+            problems += _mode_warning(path)
+    problems = _in_order(problems, merged)
+    if settings is None or any(problem.level == "error" for problem in problems):
+        raise ConfigError(problems)
+    return Loaded(
+        settings=settings,
+        path=path,
+        files=tuple(merged.files),
+        digest=_digest(merged.raw, resolved),
+        warnings=tuple(problems),
+        positions=positions,
+        secrets=frozenset(resolved.values),
+        secret_files=tuple(resolved.files),
+        addresses=addresses,
+    )
+
+
+def feeds(loaded: Loaded) -> tuple[Feed, ...]:
+    """Return the enabled feeds, in the order of the file."""
+    folder = loaded.path.parent
+    names = feed_names(loaded.settings.feeds)
+    return tuple(
+        _feed(setting, address, name, folder)
+        for setting, address, name in zip(
+            loaded.settings.feeds, loaded.addresses, names, strict=True
+        )
+        if setting.enabled
+    )
+
+
+def feed_names(settings: Iterable[FeedSettings]) -> tuple[str, ...]:
+    """Return each feed's name: as configured, else its host, with the path where hosts repeat."""
+    all_settings = list(settings)
+    hosts = [_default_name(each.url) for each in all_settings]
+    taken = {each.name for each in all_settings if each.name}
+    names: list[str] = []
+    for each, (host, rest) in zip(all_settings, hosts, strict=True):
+        if each.name:
+            names.append(each.name)
+            continue
+        alone = sum(1 for other, _ in hosts if other == host) == 1 if len(hosts) < 500 else False
+        name = host if alone and host not in taken else (host + rest).rstrip("/") or host
+        number, base = 2, name
+        while name in taken:
+            name, number = f"{base} ({number})", number + 1
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def _default_name(url: str) -> tuple[str, str]:
+    if url.lower().startswith("file:"):
+        return FilePath(url[5:]).stem or url, ""
+    parts = split_web_address(url)
+    return (parts.hostname or url).removeprefix("www."), parts.path
+
+
+def _feed(setting: FeedSettings, address: str, name: str, folder: FilePath) -> Feed:
+    url, key = setting.url, address
+    if url.lower().startswith("file:"):
+        target = local_file(url, folder)
+        url = target.as_uri()
+        key = f"file:{target.relative_to(folder.resolve()).as_posix()}"
+    headers = [(key, value.get_secret_value()) for key, value in setting.headers.items()]
+    if setting.cookie is not None:
+        headers.append(("Cookie", setting.cookie.get_secret_value()))
+    auth = setting.auth
+    return Feed(
+        key=key,
+        url=url,
+        name=name,
+        tags=tuple(setting.tags),
+        country=setting.country,
+        language=setting.language,
+        every=setting.every,
+        first_run=setting.first_run,
+        full_text=setting.full_text,
+        alarm_if_silent=setting.alarm_if_silent,
+        user_agent=setting.user_agent,
+        headers=tuple(headers),
+        basic_auth=(auth.user, auth.password.get_secret_value()) if auth else None,
+    )
+
+
+def _expand_short_forms(data: dict[str, Any]) -> None:
+    """Write out what may be said shorter: a feed as its URL, an entity as its aliases."""
+    feeds = data.get("feeds")
+    if isinstance(feeds, list):
+        data["feeds"] = [{"url": feed} if isinstance(feed, str) else feed for feed in feeds]
+    entities = data.get("entities")
+    if isinstance(entities, dict):
+        for name, value in entities.items():
+            if isinstance(value, list | str):
+                entities[name] = {"aliases": value}
+    lists = data.get("lists")
+    if isinstance(lists, dict):
+        for name, value in lists.items():
+            if isinstance(value, str):
+                lists[name] = [value]
+
+
+def _addresses(data: dict[str, Any]) -> tuple[str, ...]:
+    """Return the feeds' URLs before variables are replaced: keys that carry no secret."""
+    feeds = data.get("feeds")
+    if not isinstance(feeds, list):
+        return ()
+    return tuple(str(feed.get("url", "")) if isinstance(feed, dict) else "" for feed in feeds)
+
+
+def _empty_values(empties: list[Empty]) -> list[Problem]:
+    problems = []
+    for empty in empties:
+        path = empty.path
+        if isinstance(path[-1], int):
+            hint = "quote it or write list:arms"
+            if empty.commented:
+                hint = f'quote it ("#{empty.commented}") or write list:{empty.commented}'
+            message = "an empty item: `#` starts a comment in YAML"
+        elif len(path) == 1 or path[0] == "slack":
+            continue  # a section that isn't filled in yet, a token that isn't there
+        elif len(path) > 2 and path[0] in TEXT_SECTIONS and isinstance(path[-2], int):
+            message = f"YAML read `{path[-1]}:` as a mapping"
+            hint = f'quote it: "{path[-1]}:"'
+            if path[0] in {"rules"} and len(path) == 3:
+                message, hint = _no_value(empty)
+        else:
+            message, hint = _no_value(empty)
+        problems.append(Problem(message, empty.place, hint))
+    return problems
+
+
+def _no_value(empty: Empty) -> tuple[str, str]:
+    key = empty.path[-1]
+    if empty.commented:
+        return f"`{key}` has no value", (
+            f'`#` starts a comment in YAML: quote it ("#{empty.commented}")'
+        )
+    return f"`{key}` has no value", "give it one, or remove the key"
+
+
+def _literal_tokens(merged: Merged) -> list[Problem]:
+    problems = []
+    for source in merged.sources:
+        for found in LITERAL_TOKEN.finditer(source.text):
+            start = source.text.rfind("\n", 0, found.start()) + 1
+            if source.text[start : found.start()].lstrip().startswith("#"):
+                continue
+            line = source.text.count("\n", 0, start) + 1
+            problems.append(
+                Problem(
+                    "a token in plain text",
+                    Place(source.file, line, found.start() - start + 1),
+                    "take it back (it is known to all who saw this file), put the new one in the "
+                    "environment and write ${NAME}",
+                )
+            )
+    return problems
+
+
+def _clause_problems(data: dict[str, Any], positions: Positions) -> list[Problem]:
+    found: list[Finding] = []
+    rules = data.get("rules")
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict):
+            check_rule(rule, ("rules", index), found)
+    for section in ("lists", "ignore"):
+        values = data.get(section)
+        for name, terms in values.items() if isinstance(values, dict) else ():
+            check_texts(terms, (section, name), found)
+    entities = data.get("entities")
+    for name, entity in entities.items() if isinstance(entities, dict) else ():
+        if isinstance(entity, dict):
+            for key in ("aliases", "not_in"):
+                check_texts(entity.get(key), ("entities", name, key), found)
+    return [
+        Problem(problem.message, positions.place(path), problem.hint) for path, problem in found
+    ]
+
+
+def _mode_warning(path: FilePath) -> list[Problem]:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return []
+    if not mode & 0o044:
+        return []
+    return [
+        Problem(
+            f"the file holds an address with a secret, and others may read it "
+            f"(mode {mode & 0o777:04o})",
+            Place(str(path), 1, 1),
+            "chmod 600, or write ${NAME}",
+            level="warning",
+        )
+    ]
+
+
+def _in_order(problems: list[Problem], merged: Merged) -> list[Problem]:
+    """Sort by file and place, without repeats; errors of the whole file first."""
+    rank = {source.file: index for index, source in enumerate(merged.sources)}
+
+    def key(problem: Problem) -> tuple[int, int, int]:
+        place = problem.place
+        return (rank.get(place.file, 0), place.line, place.column) if place else (-1, 0, 0)
+
+    return sorted(dict.fromkeys(problems), key=key)
+
+
+def _digest(files: list[bytes], resolved: Resolved) -> str:
+    total = hashlib.sha256()
+    for raw in (*files, *resolved.files.values()):
+        total.update(hashlib.sha256(raw).digest())
+    for name, value in sorted(resolved.used.items()):
+        said = (
+            "-" if value is None else hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
+        )
+        total.update(f"{name}={said}\n".encode())
+    return total.hexdigest()
+
+
+__all__ = ["Loaded", "Path", "feed_names", "feeds", "load", "secret_values"]
