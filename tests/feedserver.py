@@ -32,6 +32,7 @@ class Request:
     body: bytes
     at: float
     peer: tuple[str, int] = ("", 0)
+    alpn: str | None = None
 
     @property
     def path(self) -> str:
@@ -199,7 +200,9 @@ class FeedServer:
                     self.peak = max(self.peak, self._active)
                 try:
                     answer = script.step(request) if script else Answer(b"no such feed", 404)
-                    keep = await self._answer(request, _conditional(request, answer), writer)
+                    keep = await self._answer(
+                        request, _conditional(request, answer), reader, writer
+                    )
                 finally:
                     with self._lock:
                         self._active -= 1
@@ -225,17 +228,31 @@ class FeedServer:
         headers = tuple(
             (name, value.strip()) for name, _, value in (line.partition(":") for line in lines)
         )
+        tls = writer.get_extra_info("ssl_object")
         request = Request(
-            method, target, headers, b"", at, writer.get_extra_info("peername") or ("", 0)
+            method,
+            target,
+            headers,
+            b"",
+            at,
+            writer.get_extra_info("peername") or ("", 0),
+            tls.selected_alpn_protocol() if tls is not None else None,
         )
         length = int(request.header("content-length") or 0)
         return replace(request, body=await reader.readexactly(length)) if length else request
 
-    async def _answer(self, request: Request, answer: Answer, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(
+        self,
+        request: Request,
+        answer: Answer,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
         if answer.delay:
             await asyncio.sleep(answer.delay)
         if answer.hang:
-            await asyncio.sleep(3600)
+            await reader.read(1)  # until the client gives up
+            return False
         if answer.raw is not None:
             writer.write(answer.raw)
             await writer.drain()
