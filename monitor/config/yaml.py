@@ -34,7 +34,9 @@ _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uf
 TEXT_SECTIONS = frozenset({"rules", "entities", "lists", "ignore"})
 _NULLS = ("null", "~")
 _STRINGS = (None, "tag:yaml.org,2002:str")
-_COMMENT = re.compile(r"#\s*(\w[\w-]*)")
+_SWALLOWED = re.compile(r"(?<=[\[{,:\s])#([\w-]+)")
+_SECRET_LINE = re.compile(r"token|password|secret|xox|xapp|://[^/\s]*@|hooks\.", re.IGNORECASE)
+_COMMENT = re.compile(r"#(\w[\w-]*)")
 
 
 class YamlError(Exception):
@@ -312,13 +314,37 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Proble
     lines = text.split("\n")
     source = lines[line].rstrip("\r") if line < len(lines) else ""
     message, hint = _plain_words(error.problem or "", source, column)
+    opened = error.context_mark.line if error.context_mark else line
+    if "flow" in (error.context or "") and not _swallowed(source):
+        # `[#arms, x]` breaks a line or more after the `#`: show the line that opened the bracket.
+        for number in range(opened, line):
+            swallowed = _swallowed(lines[number])
+            if swallowed is not None:
+                place = Place(file, number + 1, swallowed.start() + 1)
+                return Problem(
+                    f"`{lines[number][swallowed.start() :].strip()[:40]}` is read as a comment",
+                    place,
+                    f'quote it: "#{swallowed[1]}"; or, for a list of terms, list:{swallowed[1]}',
+                    excerpt=_excerpt(lines[number], swallowed.start()),
+                )
     if error.context and error.context_mark and error.context_mark.line != line:
         message += f" ({error.context}, line {error.context_mark.line + 1})"
-    excerpt = ""
-    if source and len(source) <= 200:
-        caret = "".join("\t" if letter == "\t" else " " for letter in source[:column])
-        excerpt = f"{source}\n{caret}^"
-    return Problem(message, Place(file, line + 1, column + 1), hint, excerpt=excerpt)
+    return Problem(
+        message, Place(file, line + 1, column + 1), hint, excerpt=_excerpt(source, column)
+    )
+
+
+def _excerpt(source: str, column: int) -> str:
+    """Return the line with a caret beneath the column; nothing where a secret may stand in it."""
+    if not source or len(source) > 200 or _SECRET_LINE.search(source):
+        return ""
+    caret = "".join("\t" if letter == "\t" else " " for letter in source[:column])
+    return f"{source}\n{caret}^"
+
+
+def _swallowed(source: str) -> re.Match[str] | None:
+    """Find the `#` that made a term a comment: right after a bracket, a comma or a colon."""
+    return _SWALLOWED.search(source)
 
 
 def _plain_words(problem: str, source: str, column: int) -> tuple[str, str]:
