@@ -88,7 +88,8 @@ class ParsedFeed:
 
     ``ttl`` is in minutes. ``hubs`` are WebSub hubs it advertises. ``notes`` are repairs the parser
     made, in plain words, for ``feeds health``. ``skip_hours`` are hours 0-23 UTC, ``skip_days``
-    lower-case English weekday names, ``update_period`` what RSS 1.0 ``sy:`` declares.
+    lower-case English weekday names, ``update_period`` what RSS 1.0 ``sy:`` declares. ``digests``
+    are the hashes of the entries as the feed gave them, one for each of ``entries``.
     """
 
     title: str = ""
@@ -102,6 +103,7 @@ class ParsedFeed:
     skip_days: tuple[str, ...] = ()
     update_period: timedelta | None = None
     notes: tuple[str, ...] = ()
+    digests: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,8 @@ class Alert:
     ``reason`` says why now, in plain words ("first report", "escalated low → high: Reuters").
     ``revision`` counts changes of one story in one channel, so that (story, channel, kind,
     revision) is unique. ``items`` and ``totals`` are for digests, baselines, catch-up and ops.
-    ``key`` is the matched rule's `key:`, which keeps apart what clustering would merge.
+    ``key`` is the matched rule's `key:`, which keeps apart what clustering would merge; ``group``
+    names what is held together, to be released as one message ("": the channel's next digest).
     """
 
     kind: AlertKind
@@ -278,6 +281,7 @@ class Alert:
     items: tuple[AlertItem, ...] = ()
     totals: tuple[tuple[str, str], ...] = ()
     key: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
