@@ -105,7 +105,7 @@ def parse(inputs: tuple[str, ...], allow: tuple[str, ...], as_json: bool) -> Non
         async with AsyncExitStack() as stack:
             reader = Reader(allow)
             stack.push_async_callback(reader.aclose)
-            pool = ParsePool(wall=_WALL)
+            pool = ParsePool(wall=_WALL, max_entries=None)
             stack.push_async_callback(pool.aclose)
             for source in inputs:
                 try:

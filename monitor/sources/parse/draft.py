@@ -7,9 +7,11 @@ feed gives the same entries whichever way it was read.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from monitor.sources.parse.dates import parse_date
@@ -34,6 +36,7 @@ _MAIL_RE = re.compile(
     r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\]?(?:\?subject=\S+)?"
 )
 _LOOSE_AMPERSAND_RE = re.compile(r"&([A-Za-z0-9_]{1,40});")
+_MOJIBAKE = ("\u00c3", "\u00c2", "\u00d0", "\u00d1", "\u00e2\u20ac")  # UTF-8 read as cp1252
 _LINKS_RE = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
 
 
@@ -83,33 +86,50 @@ class FeedDraft:
     notes: list[str] = field(default_factory=list)
 
 
-def finish_feed(draft: FeedDraft, url: str | None) -> ParsedFeed:
-    """Return the feed a draft describes; ``url`` is where it was fetched, for relative links."""
+def finish_feed(
+    draft: FeedDraft,
+    url: str | None,
+    known: frozenset[bytes] = frozenset(),
+    max_entries: int | None = None,
+) -> ParsedFeed:
+    """Return the feed a draft describes; ``url`` is where it was fetched, for relative links.
+
+    Entries whose digest is among ``known`` come without summary and content. Of more than
+    ``max_entries`` the newest are kept (in the document's order, where they have no dates).
+    """
     url = url or web_url(draft.url, None) or web_url(draft.site_url, None)
     kept = [each for each in draft.entries if not _is_empty(each)]
     if len(kept) < len(draft.entries):
         draft.notes.append(f"{len(draft.entries) - len(kept)} empty entries left out")
+    if max_entries is not None and len(kept) > max_entries:
+        draft.notes.append(f"{len(kept):,} entries: only the newest {max_entries:,} are read")
+        kept = _newest(kept, max_entries)
+    digests = tuple(_digest(each) for each in kept)
     return ParsedFeed(
         title=_title(draft.title),
         url=web_url(draft.url, url),
         site_url=web_url(draft.site_url, url),
         language=_language(draft.language),
         ttl=_whole(draft.ttl),
-        entries=tuple(finish_entry(each, url) for each in kept),
+        entries=tuple(
+            finish_entry(each, url, with_text=digest not in known)
+            for each, digest in zip(kept, digests, strict=True)
+        ),
         hubs=tuple(hub for each in draft.hubs[:_MANY] if (hub := web_url(each, url))),
         skip_hours=_skip_hours(draft.skip_hours),
         skip_days=_skip_days(draft.skip_days),
         update_period=_update_period(draft.update_period, draft.update_frequency),
         notes=tuple(dict.fromkeys(draft.notes)),
+        digests=digests,
     )
 
 
-def finish_entry(draft: EntryDraft, url: str | None) -> Entry:
+def finish_entry(draft: EntryDraft, url: str | None, *, with_text: bool = True) -> Entry:
     """Return the entry a draft describes: plain text, times in UTC, links absolute or None."""
     base = draft.base or url
     raw_id = (draft.raw_id or "").strip() or None
-    summary = text_of(draft.summary)
-    content = _longest(draft.content, draft.summary, summary)
+    summary = text_of(draft.summary) if with_text else ""
+    content = _longest(draft.content, draft.summary, summary) if with_text else ""
     title = _title(draft.title)
     source = _name(draft.source) if draft.source else None
     if source:
@@ -178,11 +198,13 @@ def mended(text: str) -> str:
     """
     if text.isascii():
         return text
-    for codec in ("latin-1", "cp1252"):
-        try:
-            return text.encode(codec).decode("utf-8")
-        except UnicodeError:
-            continue
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        pass
+    if any(mark in text for mark in _MOJIBAKE):
+        with contextlib.suppress(UnicodeError):
+            return text.encode("cp1252").decode("utf-8")
     return text
 
 
@@ -197,6 +219,34 @@ def author_name(text: str) -> str:
     for empty in ("()", "<>", "&lt;&gt;"):
         name = name.replace(empty, "")
     return name.strip().removeprefix("(").removesuffix(")").strip()
+
+
+def _newest(drafts: list[EntryDraft], count: int) -> list[EntryDraft]:
+    """Return ``count`` drafts, newest first by their dates, in the order they came."""
+    oldest = datetime.min.replace(tzinfo=UTC)
+    dates = [parse_date(each.published) or parse_date(each.updated) or oldest for each in drafts]
+    newest = sorted(range(len(drafts)), key=lambda at: dates[at], reverse=True)[:count]
+    return [drafts[at] for at in sorted(newest)]
+
+
+def _digest(draft: EntryDraft) -> bytes:
+    """Return a hash of what the feed gave, which is the same exactly when all of it is."""
+    parts = (
+        draft.raw_id,
+        draft.link,
+        draft.title and draft.title.value,
+        draft.summary and draft.summary.value,
+        *(each.value for each in draft.content),
+        "\x00",
+        draft.published,
+        draft.updated,
+        draft.source,
+        *draft.authors,
+        "\x00",
+        *draft.categories,
+    )
+    text = "\x00".join([each or "" for each in parts])
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _is_empty(draft: EntryDraft) -> bool:

@@ -40,7 +40,8 @@ class _Died(Exception):
 class ParsePool:
     """Parses documents in ``workers`` processes; one bad document harms no other.
 
-    ``wall`` is the time one document may take, ``memory_bytes`` the address space of a worker.
+    ``wall`` is the time one document may take, ``memory_bytes`` the address space of a worker,
+    ``max_entries`` how many of a document are kept (the newest; None: all of them).
     Use from one event loop; ``aclose`` ends the processes.
     """
 
@@ -49,23 +50,37 @@ class ParsePool:
         workers: int = 1,
         wall: timedelta = timedelta(seconds=2),
         memory_bytes: int = 1 << 30,
+        max_entries: int | None = 1_000,
     ) -> None:
         self._wall = wall.total_seconds()
         self._memory = memory_bytes
         self._size = max(1, workers)
+        self._max_entries = max_entries
         self._idle: asyncio.LifoQueue[_Worker] | None = None
         self._all: list[_Worker] = []
         self._closed = False
 
     async def parse(
-        self, body: bytes, *, content_type: str | None = None, url: str | None = None
+        self,
+        body: bytes,
+        *,
+        content_type: str | None = None,
+        url: str | None = None,
+        known: frozenset[bytes] = frozenset(),
     ) -> ParsedFeed:
         """Return the feed in ``body`` (see ``monitor.sources.parse.parse``).
 
         Raises ``ParseError``, also when the worker had to be killed (reason ``parser_timeout``) or
         died (``parser_died``).
         """
-        result = await self.call("parse", body, content_type=content_type, url=url)
+        result = await self.call(
+            "parse",
+            body,
+            content_type=content_type,
+            url=url,
+            known=known,
+            max_entries=self._max_entries,
+        )
         if not isinstance(result, ParsedFeed):
             raise TypeError(f"the worker answered {type(result).__name__}")
         return result

@@ -26,18 +26,27 @@ _REFRESH_RE = re.compile(rb"<meta[^<>]{0,200}http-equiv\s*=\s*[\"']?refresh", re
 _PAGE_HEAD = 262_144  # bytes in which a page shows what it is
 
 
-def parse(body: bytes, *, content_type: str | None = None, url: str | None = None) -> ParsedFeed:
+def parse(
+    body: bytes,
+    *,
+    content_type: str | None = None,
+    url: str | None = None,
+    known: frozenset[bytes] = frozenset(),
+    max_entries: int | None = None,
+) -> ParsedFeed:
     """Return the feed in ``body``: RSS, RDF, Atom, CDF or JSON Feed, well-formed or not.
 
     ``content_type`` is the HTTP header (for its charset), ``url`` where the body came from (for
-    relative links). Raises ``ParseError`` that says in plain words what the body is instead.
+    relative links). Entries whose digest is among ``known`` come without summary and content; of
+    more than ``max_entries`` the newest are kept. Raises ``ParseError`` that says in plain words what
+    the body is instead.
     """
     decoded = decode(body, content_type)
     if not decoded.data:
         raise ParseError("The answer is empty; the feed may be broken or switched off", "empty")
     draft = _read(decoded, url)
     draft.notes[:0] = decoded.notes
-    return finish_feed(draft, url)
+    return finish_feed(draft, url, known, max_entries)
 
 
 def _read(decoded: Decoded, url: str | None) -> FeedDraft:

@@ -91,4 +91,7 @@ def _inner(node: etree._Element) -> str:
 
 def _name(node: etree._Element) -> str:
     tag = node.tag
-    return etree.QName(tag).localname.lower() if isinstance(tag, str) else ""
+    if not isinstance(tag, str):
+        return ""
+    # a prefix without a namespace stays part of the name
+    return tag.rpartition("}")[2].rpartition(":")[2].lower()
