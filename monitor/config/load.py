@@ -7,7 +7,7 @@ them. Rules stay raw clauses here (``monitor.rules`` compiles them).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -76,6 +76,7 @@ def load(path: FilePath, env: Mapping[str, str]) -> Loaded:
     problems += resolved.problems
     problems += _clause_problems(data, positions)
     settings: Settings | None = None
+    usable = True
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
@@ -83,13 +84,14 @@ def load(path: FilePath, env: Mapping[str, str]) -> Loaded:
         problems += [
             problem for problem in explain.problems(error, positions) if problem.place not in known
         ]
+        settings, addresses = _with_stand_ins(data, addresses, error)
+        usable = False
     if settings is not None:
-        addresses = addresses[: len(settings.feeds)]
         problems += check_settings(settings, addresses, positions, folder)
         if resolved.literal:
             problems += _mode_warning(path)
     problems = _in_order(problems, merged)
-    if settings is None or any(problem.level == "error" for problem in problems):
+    if settings is None or not usable or any(problem.level == "error" for problem in problems):
         raise ConfigError(problems)
     return Loaded(
         settings=settings,
@@ -169,6 +171,38 @@ def _feed(setting: FeedSettings, address: str, name: str, folder: FilePath) -> F
         headers=tuple(headers),
         basic_auth=(auth.user, auth.password.get_secret_value()) if auth else None,
     )
+
+
+def _with_stand_ins(
+    data: dict[str, Any], addresses: tuple[str, ...], error: ValidationError
+) -> tuple[Settings | None, tuple[str, ...]]:
+    """Put harmless values where the broken ones stand, so that the other checks can still run."""
+    urls = list(addresses)
+    for each in error.errors(include_url=False, include_input=False):
+        section, step = (*each["loc"], None, None)[:2]
+        items = data.get(str(section))
+        if section in _STAND_INS and isinstance(items, list) and isinstance(step, int):
+            items[step] = _STAND_INS[str(section)](step)
+            if section == "feeds":
+                urls[step] = items[step]["url"]
+        elif section == "channels" and isinstance(items, dict) and step in items:
+            items[step] = {"console": True}
+        else:
+            data.pop(str(section), None)
+            urls = [] if section == "feeds" else urls
+    try:
+        return Settings.model_validate(data), tuple(urls)
+    except ValidationError:
+        return None, ()
+
+
+# `.invalid` never resolves (RFC 2606 §2); a stand-in is never run anyway.
+_STAND_INS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "feeds": lambda index: {"url": f"https://broken-{index}.invalid/"},
+    "rules": lambda index: {"name": f"broken \x00 {index}", "match": "broken"},
+    "routes": lambda index: {},
+    "inhibit": lambda index: {"when": {"rule": ["*"]}, "mute": {"rule": ["*"]}},
+}
 
 
 def _expand_short_forms(data: dict[str, Any]) -> None:
