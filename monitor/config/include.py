@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -31,12 +32,13 @@ class Merged:
     empties: list[Empty] = field(default_factory=list)
 
 
-def read_all(path: FilePath) -> Merged:
-    """Read ``path`` and what it includes; raises ``YamlError`` where the main file can't be read.
+def read_all(path: FilePath, overlay: Mapping[FilePath, bytes]) -> Merged:
+    """Read ``path`` and what it includes; ``overlay`` stands for files' contents.
 
-    A broken included file is a problem among the others.
+    Raises ``YamlError`` where the main file can't be read;
+    a broken included file is a problem among the others.
     """
-    raw = _read(path, str(path))
+    raw = _read(path, overlay)
     text = decode(raw, str(path))
     parsed = parse(text, str(path))
     source = Source(str(path), text)
@@ -67,11 +69,13 @@ def read_all(path: FilePath) -> Merged:
     merged.owners.update(from_main)
     for index, pattern in enumerate(patterns):
         if isinstance(pattern, str):
-            _include(merged, path, pattern, ("include", index))
+            _include(merged, path, pattern, ("include", index), overlay)
     return merged
 
 
-def _read(path: FilePath, shown: str) -> bytes:
+def _read(path: FilePath, overlay: Mapping[FilePath, bytes]) -> bytes:
+    if overlay and path.resolve() in overlay:
+        return overlay[path.resolve()]
     try:
         return path.read_bytes()
     except IsADirectoryError:
@@ -82,7 +86,7 @@ def _read(path: FilePath, shown: str) -> bytes:
         message, hint = "the file may not be read", "check its owner and mode"
     except (OSError, ValueError) as error:
         message, hint = f"the file can't be read: {error}", ""
-    raise YamlError(Problem(message, Place(shown, 1, 1), hint))
+    raise YamlError(Problem(message, Place(str(path), 1, 1), hint))
 
 
 def matching_files(folder: FilePath, pattern: str) -> list[FilePath]:
@@ -102,13 +106,20 @@ def matching_files(folder: FilePath, pattern: str) -> list[FilePath]:
     return [each for each in found if each.is_file()]
 
 
-def _include(merged: Merged, main: FilePath, pattern: str, at: Path) -> None:
+def _include(
+    merged: Merged,
+    main: FilePath,
+    pattern: str,
+    at: Path,
+    overlay: Mapping[FilePath, bytes],
+) -> None:
     place = _pattern_place(merged.sources[0], at)
     try:
         found = matching_files(main.parent, pattern)
     except ValueError as error:
         merged.problems.append(Problem(f"include `{pattern}`: {error}", place))
         return
+    found = sorted({*found, *_new_files(main.parent, pattern, overlay)})
     if not found and not any(sign in pattern for sign in "*?["):
         merged.problems.append(Problem(f"include `{pattern}`: there is no such file", place))
     known = {each.resolve() for each in merged.files}
@@ -123,7 +134,7 @@ def _include(merged: Merged, main: FilePath, pattern: str, at: Path) -> None:
             return
         merged.files.append(file)
         try:
-            raw = _read(file, str(file))
+            raw = _read(file, overlay)
             text = decode(raw, str(file))
             parsed = parse(text, str(file))
         except YamlError as error:
@@ -134,6 +145,18 @@ def _include(merged: Merged, main: FilePath, pattern: str, at: Path) -> None:
         source = Source(str(file), text)
         merged.sources.append(source)
         _merge(merged, parsed.data, source, parsed.empties)
+
+
+def _new_files(folder: FilePath, pattern: str, overlay: Mapping[FilePath, bytes]) -> list[FilePath]:
+    """Return the files of ``overlay`` that don't exist yet and that ``pattern`` will name."""
+    root = folder.resolve()
+    return [
+        folder / file.relative_to(root)
+        for file in overlay
+        if file.is_relative_to(root)
+        and not file.exists()
+        and fnmatchcase(file.relative_to(root).as_posix(), pattern.removeprefix("./"))
+    ]
 
 
 def _pattern_place(source: Source, at: Path) -> Place | None:

@@ -48,14 +48,20 @@ class Loaded:
     addresses: tuple[str, ...] = ()
 
 
-def load(path: FilePath, env: Mapping[str, str]) -> Loaded:
+def load(
+    path: FilePath,
+    env: Mapping[str, str],
+    *,
+    overlay: Mapping[FilePath, bytes] | None = None,
+) -> Loaded:
     """Return the configuration in ``path`` with its includes.
 
-    ``env`` holds the variables that ``${NAME}`` refers to. Raises ``ConfigError`` with every
-    problem found, each with its place.
+    ``env`` holds the variables that ``${NAME}`` refers to. ``overlay`` gives files (by resolved
+    path) another content than they have: to see whether a change would load.
+    Raises ``ConfigError`` with every problem found, each with its place.
     """
     try:
-        merged = read_all(path)
+        merged = read_all(path, overlay or {})
     except YamlError as error:
         raise ConfigError([error.problem]) from None
     positions = Positions(merged.sources, merged.segments, merged.owners)
@@ -179,9 +185,14 @@ def _with_stand_ins(
     """Put harmless values where the broken ones stand, so that the other checks can still run."""
     urls = list(addresses)
     for each in error.errors(include_url=False, include_input=False):
-        section, step = (*each["loc"], None, None)[:2]
+        section, step, key = (*each["loc"], None, None, None)[:3]
         items = data.get(str(section))
-        if section in _STAND_INS and isinstance(items, list) and isinstance(step, int):
+        item = items[step] if isinstance(items, list) and isinstance(step, int) else None
+        if isinstance(item, dict) and key in item and key not in {"name", "url"}:
+            del item[key]
+            if section == "rules":
+                item.setdefault("match", "broken")  # it had a clause, if not one that can be read
+        elif section in _STAND_INS and isinstance(items, list) and isinstance(step, int):
             items[step] = _STAND_INS[str(section)](step)
             if section == "feeds":
                 urls[step] = items[step]["url"]

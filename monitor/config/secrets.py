@@ -34,6 +34,7 @@ SECRET_KEYS = frozenset(
 # Keys that must come from outside the file: a literal there is a secret in version control.
 _BY_REFERENCE = frozenset({"token", "app_token", "secret", "password", "cookie", "discord"})
 _SECRET_HEADERS = re.compile(r"authorization|cookie|token|secret|api-?key", re.IGNORECASE)
+_UNSET = " is not set"
 _MAX_SECRET_FILE = 65_536
 
 
@@ -201,7 +202,7 @@ class _Resolver:
                 )
             )
             return
-        self._error(f"{names} is not set", path, "set it in the environment")
+        self._error(f"{names}{_UNSET}", path, "set it in the environment")
 
     def _from_file(self, name: str, path: Path) -> str | None:
         expanded = self.text(name, path) if "${" in name else name
@@ -287,6 +288,11 @@ def _password(url: str) -> str | None:
         return urlsplit(url).password
     except ValueError:
         return None
+
+
+def is_unset(problem: Problem) -> bool:
+    """Tell whether ``problem`` is a variable that isn't set."""
+    return problem.message.endswith(_UNSET)
 
 
 def secret_values(loaded: Loaded) -> frozenset[str]:

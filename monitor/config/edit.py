@@ -1,0 +1,292 @@
+"""Adding rules and feeds to a file that people wrote: comments, order and layout stay.
+
+A change is made on the text, and the whole configuration loaded as it would be with it; only then is
+the file replaced (temporary file, rename; the mode is kept).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from monitor.config.load import load
+from monitor.config.secrets import is_unset
+from monitor.config.yaml import YamlError, decode
+from monitor.config.yaml import parse as parse_strictly
+from monitor.errors import ConfigError, Place, Problem
+
+
+def append_rule(
+    path: Path,
+    rule: Mapping[str, Any],
+    *,
+    main: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Add ``rule`` at the end of ``rules:`` in ``path`` and return the file's new text.
+
+    ``main`` is the configuration that includes ``path`` (default: ``path`` is it); an included file
+    need not exist yet. ``env`` holds the variables the configuration uses; without it, unset ones
+    are let pass. Raises ``ConfigError``, and writes nothing, where the whole would not load, the
+    file can't be edited, or it has a rule of that name.
+    """
+    return _append(path, "rules", dict(rule), ("name", rule.get("name")), main, env)
+
+
+def append_feed(
+    path: Path, feed: str | Mapping[str, Any], *, env: Mapping[str, str] | None = None
+) -> str:
+    """Add ``feed`` (its URL, or a mapping with ``url``) to ``feeds:`` and return the new text.
+
+    ``path`` is the main file: feeds stand there only. Raises ``ConfigError`` as ``append_rule``
+    does, and where that URL is listed already.
+    """
+    url = feed if isinstance(feed, str) else feed.get("url")
+    item: Any = feed if isinstance(feed, str) else dict(feed)
+    return _append(path, "feeds", item, ("url", url), None, env)
+
+
+def preview(path: Path, section: str, item: Any) -> str:
+    """Return the text of ``path`` with ``item`` at the end of ``section``; writes nothing."""
+    return _edited(path, _text_of(path), section, item)
+
+
+def _append(
+    path: Path,
+    section: str,
+    item: Any,
+    name: tuple[str, Any],
+    main: Path | None,
+    env: Mapping[str, str] | None,
+) -> str:
+    text = _text_of(path)
+    _refuse_double(path, text, section, *name)
+    edited = _edited(path, text, section, item)
+    _validate(path, edited, main or path, env)
+    write(path, edited)
+    return edited
+
+
+def _validate(path: Path, text: str, main: Path, env: Mapping[str, str] | None) -> None:
+    """Load ``main`` as it would be with ``text`` in ``path``."""
+    overlay = {path.resolve(): text.encode()}
+    try:
+        files = {file.resolve() for file in load(main, env or {}, overlay=overlay).files}
+    except ConfigError as error:
+        left = [each for each in error.problems if env is not None or not is_unset(each)]
+        if any(each.level == "error" for each in left):
+            raise ConfigError(left) from None
+        return
+    if path.resolve() not in files:
+        raise ConfigError(
+            [
+                Problem(
+                    f"{path.name} is not included by {main.name}",
+                    _top(path),
+                    f"add `include: {path.parent.name}/*.yaml` to {main.name}",
+                )
+            ]
+        )
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return decode(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        return ""
+    except YamlError as error:
+        raise ConfigError([error.problem]) from None
+    except OSError as error:
+        raise ConfigError([Problem(f"can't be read: {error.strerror}", _top(path))]) from None
+
+
+def _refuse_double(path: Path, text: str, section: str, key: str, value: Any) -> None:
+    """An item of the same name, or of the same address, is refused before anything is written."""
+    try:
+        data = parse_strictly(text, str(path)).data
+    except YamlError as error:
+        raise ConfigError([error.problem]) from None
+    items = data.get(section) if isinstance(data, dict) else None
+    for item in items if isinstance(items, list) else ():
+        known = item.get(key) if isinstance(item, dict) else item
+        if known == value:
+            raise ConfigError(
+                [Problem(f"`{value}` is in `{section}` already", _top(path), "change it there")]
+            )
+
+
+def _edited(path: Path, text: str, section: str, item: Any) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    yaml = _round_trip()
+    try:
+        data = yaml.load(text) if text.strip() else None
+    except YAMLError as error:
+        raise ConfigError([Problem(f"can't be edited: {error}", _top(path))]) from None
+    if data is None:
+        # An empty file, or comments alone: these stay on top.
+        body = _dumped(yaml, CommentedMap({section: CommentedSeq([_styled(item)])}))
+        head = text if not text or text.endswith("\n") else text + newline
+        return head + body.replace("\n", newline)
+    if not isinstance(data, CommentedMap):
+        raise ConfigError([Problem("not a mapping of sections", _top(path))])
+    there = data.get(section)
+    if isinstance(there, CommentedSeq) and len(there) and not there.fa.flow_style():
+        return _with_block_item(text, data, section, _styled(item), newline)
+    if there is None or not len(there):
+        data[section] = CommentedSeq([_styled(item)])
+    elif isinstance(there, CommentedSeq):
+        there.append(_styled(item))
+    else:
+        raise ConfigError([Problem(f"`{section}` is not a list", _top(path))])
+    return _dumped(yaml, data).replace("\r\n", "\n").replace("\n", newline)
+
+
+def _with_block_item(text: str, data: CommentedMap, section: str, item: Any, newline: str) -> str:
+    """Insert one more ``- item`` after the last of a block list, and touch no other line."""
+    items = data[section]
+    lines = text.splitlines(keepends=True)
+    first_line, _ = items.lc.item(0)
+    first = lines[first_line]
+    indent = " " * (len(first) - len(first.lstrip(" ")))
+    end = _end_of_list(lines, first_line, len(indent))
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=2, offset=0)
+    yaml.width = 100
+    yaml.allow_unicode = True
+    body = _dumped(yaml, CommentedSeq([item]))
+    block = [indent + line if line.strip() else line for line in body.splitlines(keepends=True)]
+    # A blank line between rules where the file has one.
+    spaced = (
+        section == "rules"
+        and end > 0
+        and any(not lines[number].strip() for number in range(first_line, end))
+    )
+    if end and not lines[end - 1].endswith("\n"):
+        lines[end - 1] += newline
+    inserted = ([newline] if spaced else []) + [line.replace("\n", newline) for line in block]
+    return "".join([*lines[:end], *inserted, *lines[end:]])
+
+
+def _end_of_list(lines: list[str], start: int, indent: int) -> int:
+    """Return the number of the first line after the list whose first item is on line ``start``."""
+    end = start + 1
+    for number in range(start + 1, len(lines)):
+        line = lines[number]
+        bare = line.strip()
+        if not bare:
+            continue
+        depth = len(line) - len(line.lstrip(" "))
+        if depth < indent:
+            break
+        if depth == indent and bare != "-" and not bare.startswith(("- ", "#")):
+            break
+        if bare.startswith("#") and depth <= indent and not _list_goes_on(lines, number, indent):
+            break
+        end = number + 1
+    return end
+
+
+def _list_goes_on(lines: list[str], start: int, indent: int) -> bool:
+    """Tell whether an item of the list follows the comment on line ``start``."""
+    for line in lines[start:]:
+        bare = line.strip()
+        if not bare or bare.startswith("#"):
+            continue
+        depth = len(line) - len(line.lstrip(" "))
+        return depth > indent or (depth == indent and bare.startswith("-"))
+    return False
+
+
+def _styled(item: Any) -> Any:
+    """Return ``item`` with texts quoted where YAML could take them for something else."""
+    if isinstance(item, Mapping):
+        styled = CommentedMap()
+        for key, value in item.items():
+            styled[key] = _styled(value)
+        return styled
+    if isinstance(item, list | tuple):
+        items = CommentedSeq([_styled(each) for each in item])
+        if all(isinstance(each, str | int | float) for each in item):
+            items.fa.set_flow_style()
+        return items
+    if isinstance(item, str) and _needs_quotes(item):
+        return DoubleQuotedScalarString(item)
+    return item
+
+
+# Signs that mean something to YAML at a start, or `: ` and ` #` anywhere; and words and numbers
+# that YAML 1.1 readers take for other than text.
+_STARTS = tuple("-?:,[]{}#&*!|>'\"%@`=~<")
+_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+
+
+def _needs_quotes(text: str) -> bool:
+    return (
+        not text
+        or text.startswith(_STARTS)
+        or text != text.strip()
+        or any(sign in text for sign in (":", " #", "\n", "\t", ",", "[", "]", "{", "}", '"'))
+        or text.lower() in _WORDS
+        or text[0].isdigit()
+        or text[0] in "+."
+        or not text.isprintable()
+    ) and not _plain_url(text)
+
+
+def _plain_url(text: str) -> bool:
+    return text.startswith(("https://", "http://")) and not any(
+        sign in text for sign in ("#", ",", "[", "]", "{", "}", '"', " ", "\n", ": ")
+    )
+
+
+def _round_trip() -> YAML:
+    yaml = YAML()  # round-trip: comments, order and quotes stay
+    yaml.preserve_quotes = True
+    yaml.width = 4_096  # never fold a line a person wrote
+    yaml.allow_unicode = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _dumped(yaml: YAML, data: Any) -> str:
+    out = io.StringIO()
+    yaml.dump(data, out)
+    return out.getvalue()
+
+
+def write(path: Path, text: str) -> None:
+    """Put ``text`` in place of ``path`` at once, keeping the file's mode and following links.
+
+    Raises ``ConfigError`` where the folder can't be written.
+    """
+    temporary: Path | None = None
+    try:
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mode = target.stat().st_mode & 0o7777 if target.exists() else 0o644
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".newswatch-", suffix=".tmp")
+        temporary = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except OSError as error:
+        raise ConfigError([Problem(f"can't be written: {error.strerror}", _top(path))]) from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _top(path: Path) -> Place:
+    return Place(str(path), 1, 1)
