@@ -22,7 +22,8 @@ _LABELS = (
     r"|عاجل|مباشر|速報|快讯|直播"
 )
 _PREFIX = re.compile(
-    rf"^\W*(?:(?:{_LABELS})(?:[ ]\d{{1,2}})?(?:\s*[:|!»]+\s*|\s*[–—]\s*|\s+-\s+|-(?=(?-i:[A-Z\d"“'‘])))"
+    rf"^\W*(?:(?:{_LABELS})(?:[ ]\d{{1,2}})?"
+    r"(?:\s*[:|!»]+\s*|\s*[–—]\s*|\s+-\s+|-(?=(?-i:[A-Z0-9])))"
     rf"|[\[(]\s*(?:{_LABELS})\s*[\])]\s*|(?:updates?|wrapup|refile|corrected|rpt)[ -]?\d{{0,2}}-)",
     re.IGNORECASE,
 )
