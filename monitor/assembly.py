@@ -14,11 +14,12 @@ from monitor.config.load import Loaded, load
 from monitor.config.models import Settings
 from monitor.config.reload import Reloader
 from monitor.config.secrets import secret_values
-from monitor.daemon import Daemon, Watching, watching
+from monitor.daemon import Daemon, watching
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
 from monitor.errors import ConfigError, Problem
 from monitor.jobs.local import LocalQueue
+from monitor.pipeline import Watching
 from monitor.rules import Compiled, compile_rules
 from monitor.rules.text import search_tokens
 from monitor.sources.fetch import Fetcher
@@ -92,11 +93,11 @@ async def assembled(
         store = await open_store(target, now=clock.now(), tokenize=search_tokens)
         stack.push_async_callback(store.close)
 
-
         def fetcher_for(settings: Settings) -> Fetcher:
             fetcher = Fetcher(settings.network, clock, config_dir=config.resolve().parent)
             stack.push_async_callback(fetcher.aclose)
             return fetcher
+
         parser = ParsePool()
         stack.push_async_callback(parser.aclose)
         senders = build_senders(current.settings)

@@ -22,8 +22,8 @@ from monitor.pipeline import Pipeline, Polled, Watching
 from monitor.preview import RulePreview
 from monitor.rules import Compiled
 from monitor.sources.fetch import Fetcher
+from monitor.sources.holds import held_until
 from monitor.sources.parse import ParsePool
-from monitor.sources.schedule import held_until
 from monitor.store.port import FeedState, Retention, Store
 from monitor.stories.index import StoryIndex
 
@@ -36,7 +36,9 @@ CLAIM = timedelta(minutes=2)
 DRAIN = timedelta(seconds=8)  # of the 10 s that SIGTERM allows
 SEEN = timedelta(days=180)  # how long an identity key outlives its entry's last sighting
 ONCE_PATIENCE = 60.0  # seconds that `once` spends on delivery
-ONCE_WAIT = 3.0  # seconds that `once` waits for a channel's next turn; the next call delivers the rest
+ONCE_WAIT = (
+    3.0  # seconds that `once` waits for a channel's next turn; the next call delivers the rest
+)
 STORE_PAUSE = 5.0  # seconds before a failed store is tried again
 
 

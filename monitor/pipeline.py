@@ -6,6 +6,7 @@ The only module that knows the order of the stages. ``fetch`` may run for many f
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +18,12 @@ from monitor.alerts.route import Router
 from monitor.baseline import BaselineLog
 from monitor.clock import Clock
 from monitor.config.models import Settings
-from monitor.errors import ParseError
+from monitor.errors import ParseError, StateError
 from monitor.failpoints import failpoint
 from monitor.ids import new_id
 from monitor.rules import RuleSet, plain
 from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.holds import with_hold
 from monitor.sources.parse import ParsePool
 from monitor.sources.schedule import after_poll
 from monitor.store.port import (
@@ -38,6 +40,9 @@ from monitor.stories.index import StoryIndex
 from monitor.stories.summary import summarise
 from monitor.values import Document, Entry, Feed, Hit, Match, ParsedFeed
 
+log = logging.getLogger(__name__)
+
+AFTER_FAULT = timedelta(minutes=15)  # until a feed that we stumbled over is read again
 # A feed's date further ahead than this is no evidence of anything; one before 1995 is a default
 # value of some system, not a publication date (measured over real feeds).
 FUTURE = timedelta(hours=24)
@@ -120,7 +125,7 @@ class Pipeline:
         anew; the feeds are polled again with their old validators.
         """
         planned: dict[str, list[OutboxRow]] = defaultdict(list)
-        commits = [await self._decide(polled, planned) for polled in batch]
+        commits = [await self._decide_safely(polled, planned) for polled in batch]
         failpoint("before_commit")
         await self._store.commit_polls(commits)
         failpoint("after_commit")
@@ -130,6 +135,27 @@ class Pipeline:
             len({match.entry_id for commit in commits for match in commit.matches}),
             sum(len(commit.outbox) for commit in commits),
         )
+
+    async def _decide_safely(
+        self, polled: Polled, planned: dict[str, list[OutboxRow]]
+    ) -> PollCommit:
+        """Decide one poll; a fault of ours in one feed must not stop the others.
+
+        Nothing of that poll is stored but its failure, so that the feed is read again.
+        """
+        try:
+            return await self._decide(polled, planned)
+        except StateError:
+            raise
+        except Exception as error:
+            log.exception("a poll could not be decided", extra={"feed": polled.feed.name})
+            failed = replace(
+                polled.state,
+                next_at=self._clock.now() + AFTER_FAULT,
+                failures=polled.state.failures + 1,
+                last_status=f"internal error: {type(error).__name__}: {error}",
+            )
+            return PollCommit(failed)
 
     async def _decide(self, polled: Polled, planned: dict[str, list[OutboxRow]]) -> PollCommit:
         now = self._clock.now()
@@ -148,6 +174,7 @@ class Pipeline:
             self._random,
             polled.parse_error,
         )
+        new_state = with_hold(new_state, polled.outcome, now)
         if parsed is None:
             return PollCommit(new_state)
         first_poll = state.baselined_at is None

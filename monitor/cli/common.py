@@ -107,7 +107,7 @@ _SPAN = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Span(click.ParamType):
+class Span(click.ParamType[timedelta]):
     """A duration such as ``7d`` or ``2h``."""
 
     name = "duration"

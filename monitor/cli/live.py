@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from monitor.assembly import feeds
 from monitor.cli.common import Watch, glance
 from monitor.clock import Clock, SystemClock
+from monitor.config.load import feeds
 from monitor.errors import ParseError
 from monitor.pipeline import document_of
 from monitor.sources.fetch import Fetcher
