@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from monitor.config.models import RouteSettings, Settings
+from monitor.config.models import RouteSettings, RuleSettings, Settings
 from monitor.values import Severity
 
+OPS = "ops"  # the channel for words about the watch itself, when there is one of this name
 CONSOLE = "console"  # the channel of last resort: it needs no configuration
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
     """What routes look at. ``severity`` is the highest of the rules that match; ``entities`` are
-    names and codes of the entities found."""
+    names and codes of the entities found; ``source`` and ``story`` (its id) are for silences."""
 
     rules: tuple[str, ...]
     severity: Severity = Severity.NORMAL
@@ -31,6 +32,8 @@ class Labels:
     language: str | None = None
     country: str | None = None
     feed: str = ""
+    source: str = ""
+    story: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,15 @@ class _Found:
 
 
 class Router:
-    """Routes alerts by their labels, as one configuration says."""
+    """Routes alerts by their labels, as one configuration says.
+
+    ``rules`` are the configured rules by name: there can be 100,000, so they are indexed once.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._channels = settings.channels
         self._default = default_channel(settings)
-        self._to = {rule.name: tuple(rule.to) for rule in settings.rules}
+        self.rules: Mapping[str, RuleSettings] = {rule.name: rule for rule in settings.rules}
         self._routes = [
             (position, route) for position, route in enumerate(settings.routes) if route.enabled
         ]
@@ -90,7 +96,8 @@ class Router:
     def _route_rule(self, rule: str, labels: Labels, found: dict[str, _Found]) -> bool:
         """Add the destinations of one rule; tell whether any of them can be delivered to."""
         taken = False
-        for channel in self._to.get(rule, ()):
+        settings = self.rules.get(rule)
+        for channel in settings.to if settings is not None else ():
             if self._open(channel):
                 self._add(found, channel, rule, f"rule {rule!r} to: {channel}")
                 taken = True
@@ -117,8 +124,8 @@ class Router:
         settings = self._channels.get(channel)
         return settings.mention if settings is not None else ()
 
-    @staticmethod
     def _add(
+        self,
         found: dict[str, _Found],
         channel: str,
         rule: str,
@@ -129,18 +136,20 @@ class Router:
         each = found.setdefault(channel, _Found())
         each.via.append(via)
         each.rules.append(rule)
+        settings = self.rules.get(rule)
+        each.mention.extend(settings.mention if settings is not None else ())
         if route is not None:
             each.mention.extend(route.mention)
             each.routes.append(position)
 
 
 def default_channel(settings: Settings) -> str:
-    """Return the channel of what no route takes: the configured one, else the only one, else the
-    console. A default that is switched off gives way to the next of these."""
+    """Return the channel of what no route takes: the configured one, else the only one (besides
+    ops), else the console. A default that is switched off gives way to the next of these."""
     named = settings.defaults.channel
     if named and _on(settings, named):
         return named
-    on = [name for name in settings.channels if _on(settings, name)]
+    on = [name for name in settings.channels if name != OPS and _on(settings, name)]
     return on[0] if len(on) == 1 else CONSOLE
 
 
@@ -149,46 +158,44 @@ def _on(settings: Settings, channel: str) -> bool:
     return known is not None and known.enabled
 
 
-# Matching --------------------------------------------------------------------------------------
+# Matching ----------------------------------------------------------------------------------------
 
 
-def matches(when: Mapping[str, Any], labels: Labels, rule: str) -> bool:
-    """Tell whether every condition of ``when`` holds for an alert of ``rule``."""
+def matches(when: Mapping[Any, Sequence[str]], labels: Labels, rule: str) -> bool:
+    """Tell whether every condition of ``when`` holds for an alert of ``rule``: one of the values
+    wanted must be one of the alert's (globs; without regard to case)."""
     return all(_holds(name, wanted, labels, rule) for name, wanted in when.items())
 
 
-def _holds(name: str, wanted: Any, labels: Labels, rule: str) -> bool:
-    options = wanted if isinstance(wanted, list | tuple) else [wanted]
+def _holds(name: str, wanted: Sequence[str], labels: Labels, rule: str) -> bool:
     if name == "severity":
-        return any(_severity(str(option), labels.severity) for option in options)
-    values = _VALUES[name](labels, rule) if name in _VALUES else ()
-    return any(_glob(str(option), value) for option in options for value in values)
+        return any(_severity(option, labels.severity) for option in wanted)
+    values = label_values(name, labels, rule)
+    return any(_glob(option, value) for option in wanted for value in values)
+
+
+def label_values(name: str, labels: Labels, rule: str) -> tuple[str, ...]:
+    """Return an alert's values of the label ``name``; none for a label it doesn't have."""
+    read = _VALUES.get(name)
+    return tuple(filter(None, read(labels, rule))) if read else ()
 
 
 def _language(labels: Labels, rule: str) -> tuple[str, ...]:
-    if not labels.language:
-        return ()
-    return (labels.language, labels.language.replace("_", "-").split("-")[0])
+    tag = (labels.language or "").replace("_", "-")
+    return (tag, tag.split("-")[0])
 
 
 _VALUES: Mapping[str, Callable[[Labels, str], tuple[str, ...]]] = {
     "rule": lambda labels, rule: (rule,),
-    "entity": lambda labels, rule: labels.entities,
-    "tag": lambda labels, rule: labels.tags,
+    "severity": lambda labels, rule: (labels.severity.label,),
+    "entities": lambda labels, rule: labels.entities,
+    "tags": lambda labels, rule: labels.tags,
     "category": lambda labels, rule: labels.categories,
     "language": _language,
-    "country": lambda labels, rule: (labels.country,) if labels.country else (),
-    "feed": lambda labels, rule: (labels.feed,) if labels.feed else (),
-}
-# The plurals are taken too: `where` on rules is written with them.
-_VALUES = {
-    **_VALUES,
-    "rules": _VALUES["rule"],
-    "entities": _VALUES["entity"],
-    "tags": _VALUES["tag"],
-    "categories": _VALUES["category"],
-    "languages": _VALUES["language"],
-    "feeds": _VALUES["feed"],
+    "country": lambda labels, rule: (labels.country or "",),
+    "feed": lambda labels, rule: (labels.feed,),
+    "source": lambda labels, rule: (labels.source,),
+    "story": lambda labels, rule: (labels.story,),
 }
 
 

@@ -55,6 +55,7 @@ def channels_of(labels: Labels, **given: Any) -> tuple[str, ...]:
         # A route without `to` keeps the alert in the default channel.
         ({"routes": [{"mention": ["U1"]}, {"to": ["pager"]}]}, ("Banks",), ("news",)),
         ({"default": None, "channels": {"only": {}}}, ("Banks",), ("only",)),
+        ({"default": None, "channels": {"only": {}, "ops": {}}}, ("Banks",), ("only",)),
         ({"default": None, "channels": {"a": {}, "b": {}}}, ("Banks",), (CONSOLE,)),
         ({"default": None, "channels": {}}, ("Banks",), (CONSOLE,)),
         ({"channels": {"news": {"enabled": False}, "b": {}}}, ("Banks",), ("b",)),
@@ -107,7 +108,6 @@ LABELS = Labels(
         ({"feed": "*wire"}, True),
         ({"severity": "high", "tag": "world"}, True),
         ({"severity": "high", "tag": "sport"}, False),
-        ({"colour": "red"}, False),
     ],
 )
 def test_conditions(when: dict[str, Any], expected: bool) -> None:
