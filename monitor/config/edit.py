@@ -1,7 +1,7 @@
 """Adding rules and feeds to a file that people wrote: comments, order and layout stay.
 
-A change is made on the text, and the whole configuration loaded as it would be with it; only then is
-the file replaced (temporary file, rename; the mode is kept).
+A change is made on the text, and the whole configuration loaded as it would be with it; only then
+is the file replaced (temporary file, rename; the mode is kept).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from monitor.config.types import (
 Clause = Any  # a term, or a nested mapping of clauses; monitor.rules.compile gives it meaning
 
 ROUTE_LABELS = ("rule", "severity", "entities", "tags", "category", "language", "country", "feed")
-_LABEL_SPELLINGS = {
+LABEL_SPELLINGS = {
     "rules": "rule",
     "entity": "entities",
     "tag": "tags",
@@ -445,7 +445,7 @@ def _labels(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        _LABEL_SPELLINGS.get(key, key): [item] if isinstance(item, str) else item
+        LABEL_SPELLINGS.get(key, key): [item] if isinstance(item, str) else item
         for key, item in value.items()
     }
 

@@ -313,7 +313,10 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Proble
     line, column = (mark.line, mark.column) if mark else (0, 0)
     lines = text.split("\n")
     source = lines[line].rstrip("\r") if line < len(lines) else ""
-    message, hint = _plain_words(error.problem or "", source, column)
+    if "scanning a tag" in (error.context or "") and error.context_mark is not None:
+        column = error.context_mark.column
+        source = lines[error.context_mark.line].rstrip("\r")
+    message, hint = _plain_words(error, source, column)
     opened = error.context_mark.line if error.context_mark else line
     if "flow" in (error.context or "") and not _swallowed(source):
         # `[#arms, x]` breaks a line or more after the `#`: show the line that opened the bracket.
@@ -347,12 +350,14 @@ def _swallowed(source: str) -> re.Match[str] | None:
     return _SWALLOWED.search(source)
 
 
-def _plain_words(problem: str, source: str, column: int) -> tuple[str, str]:
+def _plain_words(error: yaml.MarkedYAMLError, source: str, column: int) -> tuple[str, str]:
+    """Return libyaml's message in plain words, and what to do."""
+    problem = f"{error.context or ''}: {error.problem or ''}"
     if "\t" in source[: column + 1] and (
         "cannot start any token" in problem or not source[:column].strip()
     ):
         return "a tab can't be used to indent", "use blanks"
-    if "cannot start any token" in problem:
+    if "cannot start any token" in problem or "scanning a tag" in problem:
         sign = source[column : column + 1]
         return f"a text can't start with `{sign}`", f'quote it: "{_word(source[column:])}"'
     if "mapping values are not allowed" in problem:
@@ -368,7 +373,7 @@ def _plain_words(problem: str, source: str, column: int) -> tuple[str, str]:
         hint = "`#` starts a comment in YAML: quote it or write list:name"
     elif "expected" in problem:
         hint = "check the indentation, brackets and quotes here and in the line before"
-    return f"not YAML: {problem}", hint
+    return f"not YAML: {error.problem}", hint
 
 
 def _word(text: str) -> str:
