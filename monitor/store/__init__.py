@@ -33,4 +33,12 @@ async def open_store(
 
         return await open_sqlite(Path(state), now=now, tokenize=tokenize, check=check)
     scheme = str(state).partition("://")[0]
-    raise StateError(f"state: {scheme}:// is no kind of store; use a folder")
+    if scheme not in ("postgresql", "postgres"):
+        raise StateError(f"state: {scheme}:// is no kind of store; use a folder or postgresql://…")
+    try:
+        from monitor.store.postgres import open_postgres
+    except ModuleNotFoundError as error:
+        raise StateError(
+            f"state: postgresql:// needs the package {error.name}; install newswatch[postgres]"
+        ) from error
+    return await open_postgres(str(state), tokenize=tokenize)

@@ -279,6 +279,10 @@ class Store(Protocol):
     async def outbox_put(self, rows: Sequence[OutboxRow]) -> None:
         """Store new versions of existing rows, in one transaction (durable when this returns)."""
 
+    async def outbox_stranded(self) -> Sequence[OutboxRow]:
+        """Return rows that are ``sending`` though nobody sends them any more: their process has
+        died. With one process, at its start, these are all that are ``sending``."""
+
     async def outbox_counts(self) -> Mapping[OutboxState, int]: ...
 
     # Upkeep ------------------------------------------------------------------------------------

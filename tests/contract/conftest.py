@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from monitor.jobs.local import LocalQueue
 from monitor.jobs.port import JobQueue
 from monitor.store import open_store
 from monitor.store.port import Store
+from tests.contract.databases import empty, fresh_schema
 from tests.contract.samples import NOW, tokenize
 
 
@@ -20,9 +21,26 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="session")
+def schema() -> Iterator[str]:
+    """The URL of a PostgreSQL schema that all contract tests share."""
+    with fresh_schema() as url:
+        yield url
+
+
+@pytest.fixture
+def database(schema: str) -> str:
+    """The URL of a PostgreSQL schema without a row."""
+    empty(schema)
+    return schema
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(tmp_path, now=NOW, tokenize=tokenize)
+    state: str | Path = tmp_path
+    if request.param == "postgres":
+        state = request.getfixturevalue("database")
+    opened = await open_store(state, now=NOW, tokenize=tokenize)
     yield opened
     await opened.close()
 

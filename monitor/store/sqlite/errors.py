@@ -22,10 +22,7 @@ def state_error(error: sqlite3.Error, path: Path) -> StateError:
     """Return the error to raise for ``error`` on the database at ``path``."""
     code = primary_code(error)
     if code in _DAMAGED or "malformed" in str(error) or "not a database" in str(error):
-        return CorruptState(
-            f"{path}: the database is damaged ({error}); nothing was changed. Restore a backup "
-            "with `db restore`, or move the file away to begin anew (which baselines every feed)"
-        )
+        return damaged(path, str(error))
     if code in _FULL:
         return StateError(
             f"{path}: the disk is full; nothing was stored. Free some space: it goes on by itself"
@@ -42,3 +39,12 @@ def state_error(error: sqlite3.Error, path: Path) -> StateError:
             "the disk and its limits: it goes on by itself"
         )
     return StateError(f"{path}: the database refused ({error})")
+
+
+def damaged(path: Path, why: str) -> CorruptState:
+    """Return the error for a database that SQLite can't read."""
+    return CorruptState(
+        f"{path}: the database is damaged ({' '.join(why.split())}); nothing was changed. Restore "
+        "a backup with `db restore`, or move the file away to begin anew (which baselines every "
+        "feed)"
+    )

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from monitor.errors import CorruptState, NewerSchema, StateError
+from monitor.errors import NewerSchema, StateError
 from monitor.store.migrations import Migration
 from monitor.store.sqlite.connection import APPLICATION_ID
 from monitor.store.sqlite.copies import backup_name, rotate, write_copy
+from monitor.store.sqlite.errors import damaged
 
 log = logging.getLogger(__name__)
 MIGRATION_COPIES = 3
@@ -27,10 +28,7 @@ def sound(db: sqlite3.Connection, path: Path) -> None:
     """Raise ``CorruptState`` where SQLite's quick check finds damage."""
     found = [row[0] for row in db.execute("PRAGMA quick_check(5)")]
     if found != ["ok"]:
-        raise CorruptState(
-            f"{path}: the database is damaged ({' '.join(found[0].split())}); nothing was changed. Restore a backup "
-            "with `db restore`, or move the file away to begin anew (which baselines every feed)"
-        )
+        raise damaged(path, found[0])
 
 
 def migrate(

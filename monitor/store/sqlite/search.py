@@ -7,37 +7,21 @@ find its postings. When the tokeniser changes between versions, the index is bui
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from monitor.store.port import FoundEntry
 from monitor.store.rows import found_entry, micros
+from monitor.store.tokens import encode
 
 Tokenize = Callable[[str], Sequence[str]]
 NAME = "entries_text"
-# FTS5's `ascii` tokenizer takes ASCII letters and digits and every character above U+007F as parts
-# of a token, and folds ASCII case (sqlite.org/fts5.html §4.3.2): such tokens go in as they are.
-_PLAIN = re.compile(r"[a-z0-9\u0080-\U0010ffff]+")
-_ESCAPE = "zq"
-_LONGEST = 64
 _PROBE = (
     "L'Iran's cease-fire: US, U.S. and ÉTATS-UNIS; naïve C++ 3.14 don't AT&T "
     "Straße İstanbul Ελλάδα Дамаск دمشق ישראל 日本語カタカナ 한국어 ไทย e\u0301 #tag @name x_y"
 )
 _BUILD_CHUNK = 1_000
-
-
-def encode(token: str) -> str:
-    """Return a spelling of ``token`` that FTS5 takes as one token; different tokens differ."""
-    plain = len(token) <= _LONGEST and not token.startswith(_ESCAPE) and _PLAIN.fullmatch(token)
-    if plain and not any("\ud800" <= char <= "\udfff" for char in token):
-        return token
-    raw = token.encode("utf-8", "surrogatepass")
-    if len(raw) > _LONGEST:
-        raw = hashlib.blake2b(raw, digest_size=16).digest()
-    return _ESCAPE + raw.hex()
 
 
 class TextIndex:

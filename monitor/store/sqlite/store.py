@@ -194,6 +194,9 @@ class SqliteStore:
     async def outbox_put(self, rows: Sequence[OutboxRow]) -> None:
         await self._writer.write(partial(outbox.put, rows=rows))
 
+    async def outbox_stranded(self) -> Sequence[OutboxRow]:
+        return await self.outbox_rows(["sending"])
+
     async def outbox_forget(self, ids: Sequence[str]) -> int:
         return await self._writer.write(partial(outbox.forget, ids=ids))
 

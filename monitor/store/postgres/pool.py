@@ -1,0 +1,118 @@
+"""Connections to PostgreSQL: a small pool, a time limit on everything, broken ones replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors as pg
+from psycopg_pool import AsyncConnectionPool
+
+from monitor.errors import StateError
+from monitor.store.postgres.errors import place, state_error
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+OLDEST = 130_000  # PostgreSQL 13: the oldest that Procrastinate 3 runs on
+CONNECT_SECONDS = 10
+# A cut network answers nothing at all: no statement may wait longer than this for its answer.
+ANSWER_SECONDS = 30.0
+TRIES = 4
+OPTIONS: dict[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "application_name": "newswatch",
+}
+_TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure)
+
+
+class Pool:
+    """A pool of connections to one database; errors come out as ``StateError``."""
+
+    def __init__(self, url: str, *, size: int = 8) -> None:
+        self.url = url
+        self.where = place(url)
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=CONNECT_SECONDS,
+            kwargs=OPTIONS,
+            check=AsyncConnectionPool.check_connection,
+            reconnect_timeout=CONNECT_SECONDS,
+        )
+
+    async def open(self) -> None:
+        """Reach the server once, for a clear error; then fill the pool.
+
+        Raises:
+            StateError: it can't be reached, refuses the login, or is too old.
+        """
+        db = await self.connect()
+        version = db.info.server_version
+        await db.close()
+        if version < OLDEST:
+            raise StateError(
+                f"{self.where}: PostgreSQL {version // 10_000} is too old; {OLDEST // 10_000} or "
+                "newer is needed"
+            )
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def connect(self, *, autocommit: bool = False) -> Connection:
+        """Return a connection of its own, outside the pool."""
+        try:
+            return await psycopg.AsyncConnection.connect(self.url, autocommit=autocommit, **OPTIONS)
+        except (psycopg.Error, OSError) as error:
+            raise state_error(error, self.where) from error
+
+    @asynccontextmanager
+    async def transaction(self, limit: float = ANSWER_SECONDS) -> AsyncIterator[Connection]:
+        """Give a connection in a transaction, committed at the end; ``limit`` in seconds."""
+        try:
+            async with asyncio.timeout(limit), self._pool.connection() as db:
+                yield db
+        except (psycopg.Error, TimeoutError) as error:
+            raise state_error(error, self.where) from error
+
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run ``work`` in a transaction; again where it collided with another one."""
+        for tried in range(1, TRIES + 1):
+            try:
+                async with self.transaction() as db:
+                    return await work(db)
+            except StateError as error:
+                if tried == TRIES or not isinstance(error.__cause__, _TRANSIENT):
+                    raise
+                log.debug("transaction tried again", extra={"reason": str(error.__cause__)})
+                await asyncio.sleep(0.02 * tried)
+        raise AssertionError("unreachable")
+
+    async def rows(
+        self, query: str, args: Any = (), limit: float = ANSWER_SECONDS
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, which may take ``limit`` seconds."""
+        async with self.transaction(limit) as db:
+            return await fetch(db, query, args)
+
+
+async def fetch(db: Connection, query: str, args: Any = ()) -> list[tuple[Any, ...]]:
+    """Run one statement on ``db`` and return its rows."""
+    cursor = await db.execute(query.encode(), args)
+    return await cursor.fetchall() if cursor.description else []
+
+
+async def run(db: Connection, statement: str, args: Any = ()) -> int:
+    """Run one statement on ``db`` and return how many rows it changed."""
+    return (await db.execute(statement.encode(), args)).rowcount

@@ -1,0 +1,47 @@
+"""Our own tokens as a ``tsvector``, and phrases as a ``tsquery``.
+
+PostgreSQL keeps at most 16,383 positions in a document and 256 of one lexeme
+(postgresql.org/docs/current/textsearch-limitations.html): what lies beyond isn't found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from monitor.store.tokens import encode
+
+Tokenize = Callable[[str], Sequence[str]]
+POSITIONS = 16_383
+LEXEME_POSITIONS = 255
+# A tsvector is at most 1 MiB; the literal that makes it is never smaller than what it makes.
+LARGEST = 900_000
+# Between fields, so that a phrase never crosses from one to the next.
+GAP = 100
+
+
+def vector(tokenize: Tokenize, *fields: str) -> str:
+    """Return the ``tsvector`` literal of some fields' texts."""
+    places: dict[str, list[int]] = {}
+    position, size = 0, 0
+    for text in fields:
+        for token in tokenize(text):
+            if not token:
+                continue
+            position += 1
+            if position > POSITIONS or size > LARGEST:
+                break
+            lexeme = encode(token)
+            at = places.setdefault(lexeme, [])
+            size += 8 if at else len(lexeme.encode()) + 12
+            if len(at) < LEXEME_POSITIONS:
+                at.append(position)
+        position += GAP
+    return " ".join(f"'{lexeme}':{','.join(map(str, at))}" for lexeme, at in places.items())
+
+
+def query(phrases: Sequence[Sequence[str]]) -> str:
+    """Return the ``tsquery`` literal for any of ``phrases``, each a sequence of our tokens."""
+    spelled = (
+        " <-> ".join(f"'{encode(token)}'" for token in phrase if token) for phrase in phrases
+    )
+    return " | ".join(dict.fromkeys(f"({phrase})" for phrase in spelled if phrase))

@@ -1,0 +1,237 @@
+"""The PostgreSQL adapter of the Store port, for any number of workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from functools import partial
+
+import psycopg
+
+from monitor.store.migrations import Migration, bundled
+from monitor.store.port import (
+    FeedState,
+    FoundEntry,
+    OutboxRow,
+    OutboxState,
+    PollCommit,
+    Pruned,
+    Retention,
+    SeenKey,
+    StoryRow,
+)
+from monitor.store.postgres import cluster, entries, feeds, outbox, upkeep
+from monitor.store.postgres.errors import state_error
+from monitor.store.postgres.migrate import migrate
+from monitor.store.postgres.pool import ANSWER_SECONDS, Connection, Pool
+from monitor.store.postgres.search import Tokenize
+from monitor.values import Feed, Match
+
+# Called within the transaction that stores outbox rows, with the channels they are for.
+OnOutbox = Callable[[Connection, Sequence[str]], Awaitable[None]]
+
+
+class PgStore:
+    """Facts in PostgreSQL; see ``monitor.store.port.Store`` for what each method promises.
+
+    ``config_hash``, once set, must be in force for anything to be committed or sent (see
+    ``cluster``). ``on_outbox`` defers the deliverer's job in the transaction that makes it needed.
+    """
+
+    def __init__(self, pool: Pool, tokenize: Tokenize) -> None:
+        self.pool = pool
+        self.config_hash: str | None = None
+        self.on_outbox: OnOutbox | None = None
+        self._tokenize = tokenize
+        self._holder = outbox.Holder(pool)
+        self._turns = cluster.Turns(pool)
+
+    async def close(self) -> None:
+        await self._holder.close()
+        await self._turns.close()
+        await self.pool.close()
+
+    # Feeds -------------------------------------------------------------------------------------
+    async def sync_feeds(self, wanted: Sequence[Feed], now: datetime) -> Mapping[str, FeedState]:
+        return await feeds.sync(self.pool, wanted, now)
+
+    async def feed_states(self) -> Mapping[str, FeedState]:
+        return await feeds.states(self.pool)
+
+    async def due(
+        self, now: datetime, limit: int, retry_at: datetime, shard: int | None = None
+    ) -> Sequence[FeedState]:
+        return await feeds.claim(self.pool, now, limit, retry_at, shard)
+
+    async def due_shards(self, now: datetime) -> Sequence[int]:
+        return await feeds.due_shards(self.pool, now)
+
+    async def next_due(self) -> datetime | None:
+        return await feeds.next_due(self.pool)
+
+    async def update_feed(self, state: FeedState) -> None:
+        await self.pool.write(partial(feeds.update, states=[state]))
+
+    # Polls -------------------------------------------------------------------------------------
+    async def seen(self, feed_id: int, keys: Sequence[bytes]) -> Mapping[bytes, SeenKey]:
+        return await entries.seen(self.pool, feed_id, keys) if keys else {}
+
+    async def commit_polls(self, polls: Sequence[PollCommit]) -> None:
+        async def work(db: Connection) -> None:
+            await cluster.require(db, self.config_hash)
+            await entries.commit(db, self._tokenize, polls)
+            await self._announce(db, [row for poll in polls for row in poll.outbox])
+
+        if not polls:
+            return
+        held = cluster.turn_connection.get()
+        if held is None:
+            await self.pool.write(work)
+            return
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), held.transaction():
+                await work(held)
+        except (psycopg.Error, TimeoutError) as error:
+            raise state_error(error, self.pool.where) from error
+
+    async def _announce(self, db: Connection, rows: Sequence[OutboxRow]) -> None:
+        channels = sorted({row.channel for row in rows if row.state == "queued"})
+        if channels and self.on_outbox is not None:
+            await self.on_outbox(db, channels)
+
+    # Stories and entries -----------------------------------------------------------------------
+    async def stories_since(self, since: datetime) -> Sequence[StoryRow]:
+        return await entries.stories_since(self.pool, since)
+
+    async def entries_since(
+        self, since: datetime, limit: int | None = None
+    ) -> Sequence[FoundEntry]:
+        return await entries.since(self.pool, since, limit)
+
+    async def entries_of_story(self, story_id: str) -> Sequence[FoundEntry]:
+        return await entries.of_story(self.pool, story_id)
+
+    async def matches_of(self, entry_id: str) -> Sequence[Match]:
+        return await entries.matches_of(self.pool, entry_id)
+
+    async def find_entries(self, text_or_url: str, limit: int = 20) -> Sequence[FoundEntry]:
+        return await entries.find(self.pool, text_or_url, limit)
+
+    async def search(
+        self, phrases: Sequence[Sequence[str]], since: datetime, limit: int | None = None
+    ) -> Sequence[FoundEntry]:
+        return await entries.search(self.pool, phrases, since, limit)
+
+    async def blob(self, name: str) -> bytes | None:
+        return await entries.blob(self.pool, name)
+
+    async def put_blobs(self, blobs: Mapping[str, bytes | None]) -> None:
+        await self.pool.write(partial(entries.put_blobs, blobs=blobs))
+
+    # Outbox ------------------------------------------------------------------------------------
+    async def enqueue(self, rows: Sequence[OutboxRow]) -> int:
+        async def work(db: Connection) -> int:
+            await cluster.require(db, self.config_hash)
+            new = await outbox.add(db, rows)
+            await self._announce(db, rows)
+            return new
+
+        return await self.pool.write(work) if rows else 0
+
+    async def outbox_due(
+        self, now: datetime, limit: int, channels: Sequence[str] | None = None
+    ) -> Sequence[OutboxRow]:
+        return await outbox.due(self.pool, now, limit, channels)
+
+    async def outbox_rows(
+        self,
+        states: Sequence[OutboxState] | None = None,
+        channel: str | None = None,
+        story_id: str | None = None,
+        limit: int | None = None,
+    ) -> Sequence[OutboxRow]:
+        return await outbox.rows(self.pool, states, channel, story_id, limit)
+
+    async def outbox_next(self) -> datetime | None:
+        return await outbox.next_at(self.pool)
+
+    async def outbox_put(self, rows: Sequence[OutboxRow]) -> None:
+        await self._holder.put(rows)
+
+    async def outbox_stranded(self) -> Sequence[OutboxRow]:
+        return await self._holder.stranded()
+
+    async def outbox_forget(self, ids: Sequence[str]) -> int:
+        return await self.pool.write(partial(outbox.forget, ids=ids))
+
+    async def outbox_counts(self) -> Mapping[OutboxState, int]:
+        return await outbox.counts(self.pool)
+
+    # Upkeep ------------------------------------------------------------------------------------
+    async def prune(self, now: datetime, retention: Retention) -> Pruned:
+        stories_before, alerts_before, seen_before = upkeep.limits(retention, now)
+        gone = await upkeep.entries(self.pool, stories_before)
+        seen = await upkeep.seen(self.pool, seen_before)
+        used, have = await upkeep.size(self.pool)
+        while used > retention.max_bytes and have:
+            # What goes is estimated from the mean size of an entry, never less than a hundred.
+            excess = max(100, -(-have * (used - retention.max_bytes) // used))
+            gone += await upkeep.entries(self.pool, None, excess)
+            used, have = await upkeep.size(self.pool)
+        stories = await upkeep.stories(self.pool, stories_before)
+        rows = await upkeep.outbox(self.pool, alerts_before)
+        await upkeep.feeds(self.pool, seen_before)
+        return Pruned(gone, stories, seen, rows, used)
+
+    async def backup(self, target: str) -> None:
+        """Write an SQLite copy: one file that ``db restore`` and SQLite both take."""
+        from monitor.store.transfer import copy_to_file
+
+        await copy_to_file(self.pool, target, self._tokenize)
+
+    async def check(self) -> Sequence[str]:
+        return await upkeep.findings(self.pool)
+
+    # Cluster -----------------------------------------------------------------------------------
+    def leadership(self, name: str) -> cluster.Leadership:
+        """Return the seat of which the cluster has one, called ``name``."""
+        return cluster.Leadership(self.pool, name)
+
+    async def start_turns(self) -> None:
+        """Take what is stored now as known to this worker's story index; call before loading it."""
+        await self._turns.start()
+
+    def turn(self) -> AbstractAsyncContextManager[cluster.Turn]:
+        """Wait for the one turn to decide about stories; see ``cluster.Turns``."""
+        return self._turns.take()
+
+
+async def open_postgres(
+    url: str,
+    *,
+    tokenize: Tokenize,
+    steps: Sequence[Migration] | None = None,
+    size: int = 8,
+) -> PgStore:
+    """Open the store in the database at ``url``, making or migrating its tables where needed.
+
+    Args:
+        url: ``postgresql://user@host:port/database``; libpq's PG* variables fill what is absent.
+        tokenize: cuts text into the tokens that are searched for.
+        steps: the schema's migrations, the bundled ones unless given.
+        size: how many connections this process may use for queries (two or three more hold locks).
+
+    Raises:
+        NewerSchema: a newer version has written it.
+        StateError: it can't be reached, is too old, or the user has not the rights.
+    """
+    pool = Pool(url, size=size)
+    await pool.open()
+    try:
+        await migrate(pool, steps or bundled("postgres"))
+    except BaseException:
+        await pool.close()
+        raise
+    return PgStore(pool, tokenize)

@@ -1,0 +1,123 @@
+"""PostgreSQL as one end of a copy: one transaction on a connection of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, TypeVar
+
+import psycopg
+
+from monitor.errors import AlreadyRunning
+from monitor.store.postgres import cluster
+from monitor.store.postgres.errors import state_error
+from monitor.store.postgres.pool import Connection, Pool, run
+from monitor.store.postgres.search import Tokenize, vector
+from monitor.store.postgres.store import open_postgres
+from monitor.store.transfer import CHUNK, TABLES, Rows, Table
+
+T = TypeVar("T")
+
+
+class PgSide:
+    """A database, at the snapshot of its first query."""
+
+    def __init__(self, pool: Pool, db: Connection, tokenize: Tokenize, *, owns: bool) -> None:
+        self.where = pool.where
+        self._pool = pool
+        self._db = db
+        self._tokenize = tokenize
+        self._owns = owns
+        self._changes = 0
+
+    async def chunks(self, table: Table) -> AsyncIterator[Rows]:
+        query = f"SELECT {table.columns} FROM {table.name} WHERE {table.where} ORDER BY {table.key}"
+        cursor = self._db.cursor(name=f"copy_{table.name}", scrollable=False)
+        try:
+            await self._ours(cursor.execute(query.encode()))
+            while rows := await self._ours(cursor.fetchmany(CHUNK)):
+                yield rows
+        finally:
+            await cursor.close()
+
+    async def clear(self) -> None:
+        for table in TABLES:
+            await self._ours(run(self._db, f"TRUNCATE {table.name}"))
+
+    async def write(self, table: Table, rows: Rows) -> None:
+        columns, extra = table.columns, self._extra(table)
+        if extra:
+            columns += f", {extra}"
+        await self._ours(self._copy(f"COPY {table.name} ({columns}) FROM STDIN", table, rows))
+
+    async def _copy(self, statement: str, table: Table, rows: Rows) -> None:
+        title = table.columns.split(", ").index("title") if table.name == "entries" else 0
+        async with self._db.cursor() as cursor, cursor.copy(statement.encode()) as out:
+            for row in rows:
+                await out.write_row(self._completed(table, row, title))
+
+    def _extra(self, table: Table) -> str:
+        return {"entries": "tokens", "stories": "change"}.get(table.name, "")
+
+    def _completed(self, table: Table, row: tuple[Any, ...], title: int) -> tuple[Any, ...]:
+        if table.name == "entries":
+            return (*row, vector(self._tokenize, *row[title : title + 3]))
+        if table.name == "stories":
+            self._changes += 1
+            return (*row, self._changes)
+        return row
+
+    async def settle(self) -> None:
+        for sequence, query in (
+            ("pg_get_serial_sequence('feeds', 'id')", "SELECT max(id) FROM feeds"),
+            ("pg_get_serial_sequence('entries', 'seq')", "SELECT max(seq) FROM entries"),
+            ("'stories_change'", "SELECT max(change) FROM stories"),
+        ):
+            await self._ours(
+                run(self._db, f"SELECT setval({sequence}, coalesce(({query}), 0) + 1, false)")
+            )
+
+    async def keep(self) -> None:
+        await self._ours(self._db.commit())
+        # Fresh statistics, or the first claims scan the tables.
+        for table in TABLES:
+            await self._ours(run(self._db, f"ANALYZE {table.name}"))
+        await self._ours(self._db.commit())
+
+    async def close(self) -> None:
+        await self._db.close()
+        if self._owns:
+            await self._pool.close()
+
+    async def _ours(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except psycopg.Error as error:
+            raise state_error(error, self.where) from error
+
+
+async def snapshot_side(pool: Pool, tokenize: Tokenize, *, owns: bool = False) -> PgSide:
+    """Return the database behind ``pool`` as it is at this moment."""
+    db = await pool.connect()
+    await db.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+    return PgSide(pool, db, tokenize, owns=owns)
+
+
+async def database_side(url: str, tokenize: Tokenize) -> PgSide:
+    """Return the database at ``url``, its schema brought up to date.
+
+    Raises:
+        AlreadyRunning: a worker is alive there.
+        StateError: it can't be used.
+    """
+    store = await open_postgres(url, tokenize=tokenize, size=2)
+    try:
+        alive = [each for each in await cluster.workers(store.pool) if each.alive]
+        if alive:
+            raise AlreadyRunning(
+                f"{store.pool.where}: {len(alive)} workers are running on it ({alive[0].host}, "
+                f"process {alive[0].pid}); stop them first"
+            )
+        return await snapshot_side(store.pool, tokenize, owns=True)
+    except BaseException:
+        await store.close()
+        raise
