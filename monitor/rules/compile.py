@@ -7,7 +7,7 @@ Contains no matching (``monitor.rules.index``) and no query grammar (``monitor.r
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -64,14 +64,15 @@ NONE_SCOPES = (
 class CompiledRule:
     """One rule ready for the index.
 
-    ``tree`` is None for a rule that never fires (only ``none``). ``key`` is an RE2 expression or a
-    label name (see ``RuleSettings.key``).
+    ``tree`` is None for a rule that never fires (only ``none``). ``key`` is an RE2 expression whose
+    first find keeps stories apart (``RuleSettings.key``).
     """
 
     index: int
     settings: RuleSettings
     tree: Node | None
     path: Path
+    key: str | None = None
 
 
 class Builder:
@@ -83,6 +84,7 @@ class Builder:
         self.problems: list[RuleProblem] = []
         self._lists: dict[tuple[str, Inflect, tuple[str, ...]], Node | None] = {}
         self._open_lists: list[str] = []
+        self.ignore = self._ignored()
 
     def note(self, path: Path, message: str, hint: str = "", level: Any = "warning") -> None:
         """Record a finding that doesn't stop the rule."""
@@ -90,10 +92,8 @@ class Builder:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def rules(self) -> list[CompiledRule]:
+    def rules(self) -> Iterator[CompiledRule]:
         """Compile all enabled rules; those with an error are left out."""
-        out: list[CompiledRule] = []
-        ignore = self._ignored()
         seen: dict[str, int] = {}
         for index, rule in enumerate(self.settings.rules):
             path: Path = ("rules", index)
@@ -109,14 +109,20 @@ class Builder:
             seen[rule.name] = index
             try:
                 tree = RuleBuilder(self, rule, path).tree()
+                key = self._key(rule.key, (*path, "key"))
             except RuleError as error:
                 self.problems.append(error.problem)
                 continue
-            if tree is not None and ignore is not None and rule.ignore != "none":
-                tree = And((tree, ignore))
             if rule.enabled:
-                out.append(CompiledRule(index, rule, tree, path))
-        return out
+                yield CompiledRule(index, rule, tree, path, key)
+
+    def _key(self, key: str | None, path: Path) -> str | None:
+        if key is None:
+            return None
+        body = key.strip()
+        if len(body) < 3 or not (body.startswith("/") and body.endswith("/")):
+            raise fail(path, f"key {key!r} is not a regular expression", "write it between slashes: /CVE-\\d{4}-\\d{4,7}/")  # fmt: skip
+        return self.regex(body[1:-1], path).pattern
 
     def _ignored(self) -> Node | None:
         parts: list[Node] = []
@@ -127,7 +133,7 @@ class Builder:
                 parts.append(self.scoped(name, values, path, plain))
             except RuleError as error:
                 self.problems.append(error.problem)
-        return Not(Or(tuple(parts))) if parts else None
+        return either(parts) if parts else None
 
     # ------------------------------------------------------------------------------- terms
     def term(self, text: str, path: Path, context: Context, *, alias: bool = False) -> Node:

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from monitor.config.models import RuleSettings, Settings
-from monitor.rules import patterns
 from monitor.rules.compile import Builder, CompiledRule
 from monitor.rules.entities import bundled
 from monitor.rules.entities.lookup import Named
 from monitor.rules.index.document import Slots
-from monitor.rules.index.evaluate import Evaluation, Place, Scope
+from monitor.rules.index.engine import Index
+from monitor.rules.index.evaluate import Evaluation
+from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.index.labels import Labels
+from monitor.rules.index.plan import forms_of
 from monitor.rules.index.trie import Trie
 from monitor.rules.problems import RuleProblem
-from monitor.rules.tree import (
-    And,
-    AtLeast,
-    AtLeastOf,
-    Entity,
-    First,
-    Form,
-    In,
-    Lead,
-    Near,
-    Node,
-    Not,
-    NotNear,
-    Or,
-    Same,
-    Term,
-    UnlessIn,
-)
-from monitor.values import TEXT_FIELDS, Document, EntityMention, Hit, Match
+from monitor.rules.tree import Node
+from monitor.values import Document, EntityMention, Match
 
 
 @dataclass(frozen=True)
@@ -45,125 +31,107 @@ class Compiled:
     problems: tuple[RuleProblem, ...]
 
 
+class Mentions:
+    """Finds all known entities in a document; built when first asked."""
+
+    def __init__(self, entities: Callable[[], Sequence[Named]], today: date) -> None:
+        self._entities = entities
+        self._today = today
+        self._trie: Trie | None = None
+        self._named: tuple[Named, ...] = ()
+        self._by_form: dict[int, list[int]] = {}
+
+    def find(self, document: Document) -> tuple[EntityMention, ...]:
+        """Return the entities that the document mentions, in order of first mention."""
+        trie = self._built()
+        slots = Slots(document)
+        found = trie.find(slots)
+        labels = Labels(document)
+        evaluation = Evaluation(slots, found, trie.forms, self._today, labels.holds)
+        candidates = {number for form in found for number in self._by_form.get(form, ())}
+        mentions: list[tuple[int, int, EntityMention]] = []
+        for number in candidates:
+            named = self._named[number]
+            places = evaluation.places(named.node)
+            if places:
+                mention = EntityMention(named.node.name, named.code, named.type)
+                mentions.append((places[0].first, number, mention))
+        return tuple(mention for _, _, mention in sorted(mentions, key=lambda each: each[:2]))
+
+    def _built(self) -> Trie:
+        if self._trie is None:
+            trie = Trie()
+            self._named = tuple(self._entities())
+            for number, named in enumerate(self._named):
+                for form in forms_of(named.node):
+                    trie.add(form)
+                for term in named.node.terms:
+                    for form in term.forms:
+                        self._by_form.setdefault(trie.forms[form], []).append(number)
+            self._trie = trie
+        return self._trie
+
+
 class RuleSet:
-    """Immutable; safe to share between tasks of one thread."""
+    """Immutable; to be used from one thread at a time."""
 
     def __init__(
         self,
-        rules: Sequence[CompiledRule],
-        entities: Callable[[], Sequence[Named]],
-        today: date,
+        rules: Mapping[str, RuleSettings],
+        index: Index,
+        mentions: Mentions,
     ) -> None:
-        self.rules: Mapping[str, RuleSettings] = {r.settings.name: r.settings for r in rules}
-        self._rules = [rule for rule in rules if rule.tree is not None]
-        self._today = today
-        self._trie = Trie()
-        for rule in self._rules:
-            if rule.tree is not None:
-                for form in forms_of(rule.tree):
-                    self._trie.add(form)
-        self._entities = entities
-        self._named: tuple[Named, ...] = ()
-        self._gazetteer: Trie | None = None
+        self.rules = rules
+        self._index = index
+        self._mentions = mentions
 
     def match(self, document: Document) -> tuple[Match, ...]:
         """Return the rules that hold, in the configuration's order, with sorted hits."""
-        slots = Slots(document)
-        found = self._trie.find(slots, document.language or "en")
-        evaluation = self._evaluation(slots, self._trie, found)
-        out: list[Match] = []
-        for rule in self._rules:
-            tree = rule.tree
-            if tree is None or not evaluation.holds(tree, Scope()):
-                continue
-            hits = to_hits(slots, evaluation.hits(tree, Scope()))
-            out.append(Match(rule.settings.name, 1.0, hits))
-        return tuple(out)
+        return self._index.match(document)
 
     def match_many(self, documents: Sequence[Document]) -> list[tuple[Match, ...]]:
         """Return ``match`` of each document."""
-        return [self.match(document) for document in documents]
+        match = self._index.match
+        return [match(document) for document in documents]
 
     def entities(self, document: Document) -> tuple[EntityMention, ...]:
-        """Return the entities that the document mentions, in order of first mention."""
-        if self._gazetteer is None:
-            self._gazetteer = Trie()
-            self._named = tuple(self._entities())
-            for named in self._named:
-                for form in forms_of(named.node):
-                    self._gazetteer.add(form)
-        slots = Slots(document)
-        found = self._gazetteer.find(slots)
-        evaluation = self._evaluation(slots, self._gazetteer, found)
-        mentions: list[tuple[int, EntityMention]] = []
-        for named in self._named:
-            places = evaluation.places(named.node, Scope())
-            if places:
-                mention = EntityMention(named.node.name, named.code, named.type)
-                mentions.append((places[0].first, mention))
-        mentions.sort(key=lambda each: each[0])
-        return tuple(mention for _, mention in mentions)
+        """Return the entities that the document mentions, in order of first mention.
 
-    def _evaluation(
-        self, slots: Slots, trie: Trie, found: Mapping[int, Sequence[tuple[int, int]]]
-    ) -> Evaluation:
-        numbers = trie.forms
+        Countries have ISO 3166 codes, the user's entities their names.
+        """
+        return self._mentions.find(document)
 
-        def occurrences(form: Form) -> Sequence[tuple[int, int]]:
-            return found.get(numbers[form], ())
+    def frequencies(self) -> Frequencies:
+        """Return the document frequencies learned so far, for ``with_frequencies``."""
+        return self._index.frequencies()
 
-        return Evaluation(
-            slots, occurrences, self._today, Labels(slots.document).holds, patterns.find
-        )
+    def with_frequencies(self, frequencies: Frequencies) -> RuleSet:
+        """Return the same rules, each anchored to its rarest group by ``frequencies``."""
+        return RuleSet(self.rules, self._index.anchored(frequencies), self._mentions)
 
 
-def forms_of(node: Node) -> Iterable[Form]:
-    """Yield every form that evaluating ``node`` may ask for."""
-    match node:
-        case Term(_, forms):
-            yield from forms
-        case Entity():
-            for term in (*node.terms, *node.not_in):
-                yield from term.forms
-            for guard in (node.needs, node.unless):
-                if guard is not None:
-                    yield from forms_of(guard)
-        case And(parts) | Or(parts) | AtLeastOf(_, parts):
-            for part in parts:
-                yield from forms_of(part)
-        case Near(left, right) | NotNear(left, right) | Same(left, right):
-            yield from forms_of(left)
-            yield from forms_of(right)
-        case Not(part) | AtLeast(_, part) | First(_, part) | In(_, part) | Lead(part):
-            yield from forms_of(part)
-        case UnlessIn(part, phrases):
-            yield from forms_of(part)
-            for term in phrases:
-                yield from term.forms
-        case _:
-            return
-
-
-def to_hits(slots: Slots, places: Iterable[Place]) -> tuple[Hit, ...]:
-    """Return hits in the order of fields and positions, each range and term once."""
-    hits: dict[tuple[int, int, int, str, str | None], Hit] = {}
-    for place in places:
-        for first, last, term, entity, chars in place.hits:
-            name, start, end = chars or slots.text_range(first, last)
-            text = slots.document.text(name)[start:end]
-            key = (TEXT_FIELDS.index(name), start, end, term, entity)
-            hits[key] = Hit(term, name, start, end, text, entity)
-    return tuple(hits[key] for key in sorted(hits, key=lambda k: (*k[:3], k[3], k[4] or "")))
-
-
-def compile_rules(settings: Settings, today: date | None = None) -> Compiled:
+def compile_rules(
+    settings: Settings, today: date | None = None, frequencies: Frequencies | None = None
+) -> Compiled:
     """Compile the rules of ``settings``.
 
     ``today`` dates stories that don't say their own day (entities with ``valid``); the current UTC
-    day when None. Rules with an error-level problem are left out; the caller decides whether that
-    refuses the configuration.
+    day when None. ``frequencies`` is what an earlier rule set learned. Rules with an error-level
+    problem are left out; the caller decides whether that refuses the configuration.
     """
     day = today or datetime.now(UTC).date()
-    builder = Builder(settings, bundled())
-    rules = builder.rules()
-    return Compiled(RuleSet(rules, builder.lookup.all, day), tuple(builder.problems))
+    collecting = gc.isenabled()
+    gc.disable()  # a hundred thousand rules make millions of small values and no garbage
+    try:
+        builder = Builder(settings, bundled())
+        index = Index(day, builder.ignore)
+        rules: dict[str, RuleSettings] = {}
+        for rule in builder.rules():
+            rules[rule.settings.name] = rule.settings
+            index.add(rule)
+        index.anchor(frequencies or Frequencies())
+    finally:
+        if collecting:
+            gc.enable()
+    mentions = Mentions(builder.lookup.all, day)
+    return Compiled(RuleSet(rules, index, mentions), tuple(builder.problems))

@@ -10,6 +10,9 @@ from monitor.rules.text.fold import analyse
 from monitor.rules.text.scan import readable, surfaces, surfaces_at
 from monitor.values import TEXT_FIELDS, Document, TextField
 
+MAX_FIELD = 150_000
+"""Characters of a field that are looked at (an article of 25,000 words); bounds the time a story can
+take (measured: 60 ms for 150,000 characters)."""
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।]['\"’”»)\]]*")
 # A full stop after these ends no sentence.
 _ABBREVIATIONS = frozenset(
@@ -21,13 +24,14 @@ _ABBREVIATIONS = frozenset(
 class Slots:
     """The token slots of a document: title, break, summary, break, content.
 
-    ``fields`` gives each field's half-open range of slots; a break between paragraphs takes a slot.
+    ``fields`` gives each field's half-open range of slots, ``breaks`` the slots that are paragraph or
+    field breaks, ascending; both are filled by ``Trie.find``, which reads the tokens anyway.
     """
 
     __slots__ = (
-        "_breaks",
         "_offsets",
         "_sentences",
+        "breaks",
         "document",
         "fields",
         "shouted",
@@ -37,14 +41,24 @@ class Slots:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.surfaces = tuple(
-            surfaces(text) if text else []
+            surfaces(text[:MAX_FIELD]) if text else []
             for text in (document.title, document.summary, document.content)
         )
         self.fields: tuple[tuple[int, int], ...] = ()
+        self.breaks: list[int] = []
         self.shouted = is_shouted(document.title, len(self.surfaces[0]))
         self._offsets: list[tuple[int, int]] | None = None
-        self._breaks: list[int] | None = None
         self._sentences: list[int] | None = None
+
+    def text(self, name: TextField) -> str:
+        """Return the part of a field's text that is looked at."""
+        return self.document.text(name)[:MAX_FIELD]
+
+    @property
+    def summary_repeats(self) -> bool:
+        """Whether the content contains the summary word for word."""
+        summary = self.document.summary.strip()
+        return bool(summary) and summary in self.document.content
 
     def field_of(self, slot: int) -> TextField:
         """Return the field that a slot lies in."""
@@ -60,7 +74,7 @@ class Slots:
             for name in TEXT_FIELDS:
                 if out or name != "title":
                     out.append((-1, -1))
-                for surface, start, _end in surfaces_at(self.document.text(name)):
+                for surface, start, _end in surfaces_at(self.text(name)):
                     parts = analyse(surface).parts
                     if not parts:
                         out.append((-1, -1))
@@ -68,13 +82,6 @@ class Slots:
                         out.append((start + part.start, start + part.end))
             self._offsets = out
         return self._offsets
-
-    @property
-    def breaks(self) -> list[int]:
-        """Slots that are paragraph or field breaks, ascending."""
-        if self._breaks is None:
-            self._breaks = [i for i, (start, _) in enumerate(self.offsets) if start < 0]
-        return self._breaks
 
     def paragraph(self, slot: int) -> int:
         """Return the number of the paragraph a slot lies in, counted over the document."""
@@ -89,7 +96,7 @@ class Slots:
                 if low == high:
                     continue
                 starts.add(low)
-                text = readable(self.document.text(name))
+                text = readable(self.text(name))
                 begins = [self.offsets[i][0] for i in range(low, high)]
                 known = [(start, low + i) for i, start in enumerate(begins) if start >= 0]
                 places = [start for start, _ in known]

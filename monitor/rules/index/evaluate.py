@@ -1,15 +1,18 @@
 """Whether a rule's tree holds for a document, and where: exact, by positions.
 
-Works on what the trie found (``Found``: for each form the slots where it occurs). Called for the
-candidates that the index leaves, so clarity comes before speed here.
+Works on what the trie found. Called for the candidates that the index leaves, so clarity comes before
+speed here; still everything is linear (or n log n) in the number of occurrences, so that no rule and
+no story can hold up the event loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from monitor.rules import patterns
 from monitor.rules.index.document import Slots
 from monitor.rules.tree import (
     And,
@@ -33,57 +36,67 @@ from monitor.rules.tree import (
 )
 from monitor.values import TEXT_FIELDS, TextField
 
+Span = tuple[int, int]
+"""First and last slot, inclusive."""
+
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An occurrence: slots ``first`` to ``last`` inclusive, with the terms that make it up.
-
-    ``hits`` are (first, last, term text, entity or None), and for a regular expression
-    (-1, -1, …) with ``chars`` holding its exact place.
-    """
+class Found:
+    """Where one term stands: slots, the term and entity, and for a regular expression its exact
+    place (field, start, end)."""
 
     first: int
     last: int
-    hits: tuple[tuple[int, int, str, str | None, tuple[TextField, int, int] | None], ...]
+    term: str
+    entity: str | None = None
+    chars: tuple[TextField, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An occurrence of a part of a rule: its slots, and the terms that make it up."""
+
+    first: int
+    last: int
+    found: tuple[Found, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where to look: fields, and slots below ``until`` (the lead) if set; what covers hits."""
+    """Where to look: fields, whether only the lead, and phrases whose inside doesn't count."""
 
     fields: tuple[TextField, ...] = TEXT_FIELDS
     lead: bool = False
     covers: tuple[Term, ...] = ()
 
 
-Occurrences = Callable[[Form], Sequence[tuple[int, int]]]
+WHOLE = Scope()
 
 
 class Evaluation:
     """Evaluates trees against one document.
 
-    ``occurrences`` returns, for a form, its (first, last) slots in order; ``today`` is the date
-    of a story that doesn't say its own; ``meta`` decides conditions on labels; ``search`` runs a
-    regular expression over a text and returns (start, end) pairs.
+    ``occurrences`` has the spans of each form number; ``numbers`` gives the numbers of forms;
+    ``today`` is the day of a story that doesn't say its own; ``meta`` decides label conditions.
     """
 
     def __init__(
         self,
         slots: Slots,
-        occurrences: Occurrences,
+        occurrences: Mapping[int, Sequence[Span]],
+        numbers: Mapping[Form, int],
         today: date,
         meta: Callable[[Meta], bool],
-        search: Callable[[str, str], Iterable[tuple[int, int]]],
     ) -> None:
         self.slots = slots
         self.occurrences = occurrences
+        self.numbers = numbers
         published = slots.document.published
         self.day = published.date() if published else today
         self.meta = meta
-        self.search = search
-        self._entities: dict[tuple[int, Scope], tuple[Place, ...]] = {}
+        self._entities: dict[tuple[int, Scope], Sequence[Place]] = {}
 
-    def holds(self, node: Node, scope: Scope) -> bool:
+    def holds(self, node: Node, scope: Scope = WHOLE) -> bool:
         """Return whether ``node`` is true within ``scope``."""
         match node:
             case And(parts):
@@ -102,10 +115,12 @@ class Evaluation:
                 return self.holds(part, Scope(scope.fields, True, scope.covers))
             case UnlessIn(part, phrases):
                 return self.holds(part, Scope(scope.fields, scope.lead, scope.covers + phrases))
+            case Term():
+                return self._term_holds(node, scope)
             case _:
                 return bool(self.places(node, scope))
 
-    def hits(self, node: Node, scope: Scope) -> list[Place]:
+    def hits(self, node: Node, scope: Scope = WHOLE) -> list[Place]:
         """Return the occurrences that make a true ``node`` true."""
         match node:
             case And(parts) | Or(parts) | AtLeastOf(_, parts):
@@ -126,7 +141,7 @@ class Evaluation:
             case _:
                 return list(self.places(node, scope))
 
-    def places(self, node: Node, scope: Scope) -> Sequence[Place]:
+    def places(self, node: Node, scope: Scope = WHOLE) -> Sequence[Place]:
         """Return the occurrences of a positional ``node``, in order of position."""
         match node:
             case Term():
@@ -140,19 +155,13 @@ class Evaluation:
             case Near(left, right, n, ordered):
                 return self._near(self.places(left, scope), self.places(right, scope), n, ordered)
             case NotNear(left, right, n):
-                others = self.places(right, scope)
-                return [
-                    place
-                    for place in self.places(left, scope)
-                    if not any(self._within(place, other, n) for other in others)
-                ]
+                return self._apart(self.places(left, scope), self.places(right, scope), n)
             case Same(left, right, unit):
-                return self._same(
-                    self.places(left, scope), self.places(right, scope), unit == "sentence"
-                )
+                lefts, rights = self.places(left, scope), self.places(right, scope)
+                return self._same(lefts, rights, unit == "sentence")
             case AtLeast(n, part):
                 found = self.places(part, scope)
-                return found if len(_distinct(found)) >= n else ()
+                return found if self._count(found) >= n else ()
             case First(n, part):
                 return [p for p in self.places(part, scope) if self._rank(p.last, scope) <= n]
             case In(fields, part):
@@ -161,42 +170,39 @@ class Evaluation:
                 return self.places(part, Scope(scope.fields, True, scope.covers))
             case UnlessIn(part, phrases):
                 return self.places(part, Scope(scope.fields, scope.lead, scope.covers + phrases))
-            case And(parts):
-                if not self.holds(node, scope):
-                    return ()
-                return _merged(place for part in parts for place in self.hits(part, scope))
-            case AtLeastOf(_, parts):
-                if not self.holds(node, scope):
-                    return ()
-                return _merged(place for part in parts for place in self.hits(part, scope))
+            case And() | AtLeastOf():
+                return _merged(self.hits(node, scope)) if self.holds(node, scope) else ()
             case _:
                 return ()
 
-    # ---------------------------------------------------------------------------------------
-    def _term(self, term: Term, scope: Scope, entity: str | None) -> list[Place]:
-        found: dict[tuple[int, int], None] = {}
+    # ------------------------------------------------------------------------------- leaves
+    def spans(self, term: Term) -> Iterable[Span]:
+        """Yield the spans of all forms of ``term``."""
         for form in term.forms:
-            for first, last in self.occurrences(form):
-                if self._in_scope(first, last, scope, term.shouted):
-                    found[first, last] = None
-        places = sorted(found)
-        if scope.covers:
-            covers = self._covers(scope.covers)
-            places = [p for p in places if not _covered(p, covers)]
-        return [
-            Place(first, last, ((first, last, term.text, entity, None),)) for first, last in places
-        ]
+            yield from self.occurrences.get(self.numbers[form], ())
 
-    def _covers(self, phrases: tuple[Term, ...]) -> list[tuple[int, int]]:
-        return [
-            place for term in phrases for form in term.forms for place in self.occurrences(form)
-        ]
+    def _term_holds(self, term: Term, scope: Scope) -> bool:
+        if scope is WHOLE:
+            return any(self.numbers[form] in self.occurrences for form in term.forms)
+        return bool(self._term(term, scope, None))
 
-    def _entity(self, entity: Entity, scope: Scope) -> tuple[Place, ...]:
+    def _term(self, term: Term, scope: Scope, entity: str | None) -> list[Place]:
+        spans = set(self.spans(term))
+        if scope is not WHOLE:
+            spans = {span for span in spans if self._in_scope(span[0], scope)}
+            if spans and scope.covers:
+                covers = self._covers(scope.covers)
+                spans = {span for span in spans if not _covered(span, covers)}
+        return [Place(a, b, (Found(a, b, term.text, entity),)) for a, b in sorted(spans)]
+
+    def _covers(self, phrases: tuple[Term, ...]) -> list[Span]:
+        return sorted({span for term in phrases for span in self.spans(term)})
+
+    def _entity(self, entity: Entity, scope: Scope) -> Sequence[Place]:
         key = (id(entity), scope)
         known = self._entities.get(key)
         if known is None:
-            known = self._entities[key] = tuple(self._entity_places(entity, scope))
+            known = self._entities[key] = self._entity_places(entity, scope)
         return known
 
     def _entity_places(self, entity: Entity, scope: Scope) -> list[Place]:
@@ -207,11 +213,10 @@ class Evaluation:
         )
         if found and entity.not_in:
             covers = self._covers(entity.not_in)
-            found = [p for p in found if not _covered((p.first, p.last), covers)]
+            found = [place for place in found if not _covered((place.first, place.last), covers)]
         if found and entity.needs is not None:
-            whole = Scope()
-            excused = entity.unless is not None and self.holds(entity.unless, whole)
-            if not excused and not self.holds(entity.needs, whole):
+            excused = entity.unless is not None and self.holds(entity.unless)
+            if not excused and not self.holds(entity.needs):
                 return []
         return found
 
@@ -221,36 +226,24 @@ class Evaluation:
         for name, (low, high) in zip(TEXT_FIELDS, slots.fields, strict=True):
             if name not in scope.fields or low == high:
                 continue
-            text = slots.document.text(name)
-            for start, end in self.search(node.pattern, text):
-                first, last = self._slots_of(low, high, start, end)
-                if first < 0 or not self._in_scope(first, last, scope, False):
-                    continue
-                hit = (first, last, node.source, None, (name, start, end))
-                out.append(Place(first, last, (hit,)))
+            ends = [slots.offsets[slot][1] for slot in range(low, high)]
+            for index in range(1, len(ends)):  # breaks have no offsets: keep the row ascending
+                ends[index] = max(ends[index], ends[index - 1])
+            for start, end in patterns.find(node.pattern, slots.text(name)):
+                first = low + bisect_right(ends, start)
+                last = max(low + bisect_left(ends, end), first)
+                first, last = min(first, high - 1), min(last, high - 1)
+                if self._in_scope(first, scope):
+                    found = Found(first, last, node.source, None, (name, start, end))
+                    out.append(Place(first, last, (found,)))
         return out
 
-    def _slots_of(self, low: int, high: int, start: int, end: int) -> tuple[int, int]:
-        first = last = -1
-        for slot in range(low, high):
-            a, b = self.slots.offsets[slot]
-            if a < 0 or b <= start:
-                continue
-            if a >= max(end, start + 1):
-                break
-            first = slot if first < 0 else first
-            last = slot
-        return first, last
-
-    def _in_scope(self, first: int, last: int, scope: Scope, shouted: bool) -> bool:
-        name = self.slots.field_of(first)
+    # ------------------------------------------------------------------------------- places
+    def _in_scope(self, slot: int, scope: Scope) -> bool:
+        name = self.slots.field_of(slot)
         if name not in scope.fields:
             return False
-        if shouted and name == "title" and self.slots.shouted:
-            return False
-        if scope.lead:
-            return self._in_lead(first, name)
-        return True
+        return not scope.lead or self._in_lead(slot, name)
 
     def _in_lead(self, slot: int, name: TextField) -> bool:
         _, summary, content = self.slots.fields
@@ -261,42 +254,105 @@ class Evaluation:
         return False
 
     def _rank(self, slot: int, scope: Scope) -> int:
-        """The number of the word at ``slot``, counted from 1 over title and then body."""
-        title, _, _ = self.slots.fields
+        """The number of the word at ``slot``, from 1: title first, then each of summary and
+        content after it (a summary is the content's beginning told shortly, not before it)."""
         name = self.slots.field_of(slot)
         low = self.slots.fields[TEXT_FIELDS.index(name)][0]
-        before = sum(1 for each in self.slots.breaks if low <= each < slot)
-        rank = slot - low - before + 1
+        breaks = self.slots.breaks
+        rank = slot - low + 1 - (bisect_left(breaks, slot) - bisect_left(breaks, low))
         if name != "title" and "title" in scope.fields:
-            rank += title[1] - title[0]
+            rank += self.slots.fields[0][1]
         return rank
 
+    def _count(self, places: Sequence[Place]) -> int:
+        """Occurrences that don't overlap; a summary that the content repeats counts once."""
+        summary = self.slots.fields[1]
+        repeats = self.slots.summary_repeats
+        count = 0
+        reach = -1
+        for place in sorted(places, key=lambda each: (each.last, each.first)):
+            if repeats and summary[0] <= place.first < summary[1]:
+                continue
+            if place.first > reach:
+                count += 1
+                reach = place.last
+        return count
+
     def _within(self, left: Place, right: Place, n: int) -> bool:
-        between = right.first - left.last if right.first > left.last else left.first - right.last
-        if between < 1 or between - 1 > n:
+        gap = right.first - left.last if right.first > left.last else left.first - right.last
+        if gap < 1 or gap - 1 > n:
             return False
         return self.slots.paragraph(left.first) == self.slots.paragraph(right.first)
 
     def _near(
         self, lefts: Sequence[Place], rights: Sequence[Place], n: int, ordered: bool
     ) -> list[Place]:
-        return _merged(
-            _joined(left, right)
-            for left in lefts
-            for right in rights
-            if (not ordered or left.last < right.first) and self._within(left, right, n)
-        )
+        """Each side's occurrences with the closest of the other side before and after them."""
+        if not lefts or not rights:
+            return []
+        pairs: dict[tuple[int, int, int, int], Place] = {}
+        for these, those, swapped in ((lefts, rights, False), (rights, lefts, True)):
+            starts = [place.first for place in those]
+            by_end = sorted(those, key=lambda place: place.last)
+            ends = [place.last for place in by_end]
+            for this in these:
+                after = bisect_right(starts, this.last)
+                before = bisect_left(ends, this.first) - 1
+                for other in ([those[after]] if after < len(those) else []) + (
+                    [by_end[before]] if before >= 0 else []
+                ):
+                    left, right = (other, this) if swapped else (this, other)
+                    if ordered and left.last >= right.first:
+                        continue
+                    if self._within(left, right, n):
+                        key = (left.first, left.last, right.first, right.last)
+                        pairs.setdefault(key, _joined(left, right))
+        return _merged(pairs.values())
 
-    def _same(self, lefts: Sequence[Place], rights: Sequence[Place], sentence: bool) -> list[Place]:
+    def _apart(self, lefts: Sequence[Place], rights: Sequence[Place], n: int) -> list[Place]:
+        near = {
+            (found.first, found.last)
+            for found in self._near_spans(lefts, rights, n)
+        }
+        return [place for place in lefts if (place.first, place.last) not in near]
+
+    def _near_spans(
+        self, lefts: Sequence[Place], rights: Sequence[Place], n: int
+    ) -> Iterable[Place]:
+        starts = [place.first for place in rights]
+        by_end = sorted(rights, key=lambda place: place.last)
+        ends = [place.last for place in by_end]
+        for left in lefts:
+            after = bisect_right(starts, left.last)
+            before = bisect_left(ends, left.first) - 1
+            if (after < len(rights) and self._within(left, rights[after], n)) or (
+                before >= 0 and self._within(left, by_end[before], n)
+            ):
+                yield left
+
+    def _same(
+        self, lefts: Sequence[Place], rights: Sequence[Place], sentence: bool
+    ) -> list[Place]:
+        """One place for each sentence (paragraph) with both sides in it, side by side."""
         unit = self.slots.sentence if sentence else self.slots.paragraph
-        return _merged(
-            _joined(left, right)
-            for left in lefts
-            for right in rights
-            if (left.last < right.first or right.last < left.first)
-            and unit(left.first) == unit(right.first)
-            and self.slots.paragraph(left.first) == self.slots.paragraph(right.first)
-        )
+        groups: dict[int, tuple[list[Place], list[Place]]] = {}
+        for place in lefts:
+            groups.setdefault(unit(place.first), ([], []))[0].append(place)
+        for place in rights:
+            groups.setdefault(unit(place.first), ([], []))[1].append(place)
+        out: list[Place] = []
+        for these, those in groups.values():
+            if not these or not those:
+                continue
+            apart = min(p.last for p in these) < max(p.first for p in those) or min(
+                p.last for p in those
+            ) < max(p.first for p in these)
+            if apart:
+                every = [*these, *those]
+                first, last = min(p.first for p in every), max(p.last for p in every)
+                found = dict.fromkeys(each for place in every for each in place.found)
+                out.append(Place(first, last, tuple(found)))
+        return out
 
 
 def _narrow(scope: Scope, fields: tuple[TextField, ...]) -> Scope:
@@ -304,28 +360,21 @@ def _narrow(scope: Scope, fields: tuple[TextField, ...]) -> Scope:
     return Scope(kept, scope.lead, scope.covers)
 
 
-def _covered(place: tuple[int, int], covers: list[tuple[int, int]]) -> bool:
-    return (
-        any(a <= place[0] and place[1] <= b and (a, b) != place for a, b in covers)
-        or place in covers
-    )
+def _covered(span: Span, covers: list[Span]) -> bool:
+    """Whether ``span`` lies inside one of ``covers`` (sorted; phrases are short)."""
+    at = bisect_right(covers, (span[0], 1 << 60)) - 1
+    for index in range(at, max(at - 8, -1), -1):
+        first, last = covers[index]
+        if first <= span[0] and span[1] <= last:
+            return True
+    return False
 
 
 def _joined(left: Place, right: Place) -> Place:
-    return Place(min(left.first, right.first), max(left.last, right.last), left.hits + right.hits)
+    found = tuple(dict.fromkeys(left.found + right.found))
+    return Place(min(left.first, right.first), max(left.last, right.last), found)
 
 
 def _merged(places: Iterable[Place]) -> list[Place]:
-    unique = {(p.first, p.last, p.hits): p for p in places}
+    unique = {(p.first, p.last, p.found): p for p in places}
     return sorted(unique.values(), key=lambda p: (p.first, p.last))
-
-
-def _distinct(places: Sequence[Place]) -> list[Place]:
-    """Occurrences that don't overlap, leftmost first."""
-    out: list[Place] = []
-    reach = -1
-    for place in sorted(places, key=lambda p: (p.last, p.first)):
-        if place.first > reach:
-            out.append(place)
-            reach = place.last
-    return out

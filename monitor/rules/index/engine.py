@@ -1,0 +1,326 @@
+"""The index: each rule posted under its rarest necessary group, candidates verified, hits collected.
+
+A document touches only the rules whose anchor occurs in it; of those, most fall to a set test of their
+other groups. What is left is decided by the plan, or by evaluating the tree.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from monitor.rules import patterns
+from monitor.rules.index.document import Slots
+from monitor.rules.index.evaluate import Evaluation, Found
+from monitor.rules.index.frequencies import Frequencies
+from monitor.rules.index.labels import Labels
+from monitor.rules.index.make import make_hit, make_match
+from monitor.rules.index.plan import Group, Plan, Planner, forms_of
+from monitor.rules.index.score import score_of, threshold
+from monitor.rules.index.trie import Trie
+from monitor.rules.tree import Form, Node
+from monitor.values import TEXT_FIELDS, Document, Hit, Match
+
+if TYPE_CHECKING:
+    from monitor.rules.compile import CompiledRule
+
+_SAMPLE = 16
+"""Every sixteenth document is counted for the document frequencies: cheap, and enough for an order."""
+_ALWAYS = -1  # the posting of rules without a necessary group
+
+Entry = tuple[int, int, int, Hit]
+"""(first slot, last slot, label, hit): sorts by place without comparing hits."""
+
+
+class Index:
+    """Finds the rules that hold. Filled once (``add``, then ``anchor``); then only read."""
+
+    def __init__(self, today: date, ignore: Node | None = None) -> None:
+        self.today = today
+        self.trie = Trie()
+        self.planner = Planner(self.trie)
+        self.plans: list[Plan] = []
+        self.ignore = ignore
+        if ignore is not None:
+            for form in forms_of(ignore):
+                self.trie.add(form)
+        self._postings: dict[int, list[Plan]] = {}
+        self.labels: list[tuple[str, str | None]] = []
+        self._seen = 0
+        self._counts: dict[int, int] = {}
+        self._frequencies = Frequencies()
+
+    def add(self, rule: CompiledRule) -> None:
+        """Add a rule; call ``anchor`` when all are added."""
+        if rule.tree is None:
+            return
+        plan = plan_of(self.planner, rule)
+        self.plans.append(plan)
+
+    def anchor(self, frequencies: Frequencies) -> None:
+        """Post each rule under its rarest necessary group."""
+        self._frequencies = frequencies
+        shares: dict[int, float] = {}
+        names: list[Form] = list(self.trie.forms)
+        weights: dict[Group, float] = {}
+        postings: dict[int, list[Plan]] = {}
+
+        def weight(group: Group) -> float:
+            known = weights.get(group)
+            if known is None:
+                known = 0.0
+                for form in group:
+                    share = shares.get(form)
+                    if share is None:
+                        share = shares[form] = frequencies.share(names[form])
+                    known += share
+                weights[group] = known
+            return known
+
+        for plan in self.plans:
+            groups = plan.groups
+            if not groups:
+                plan.anchor = _ALWAYS
+                postings.setdefault(_ALWAYS, []).append(plan)
+                continue
+            best = min(range(len(groups)), key=lambda i: weight(groups[i]))
+            plan.anchor = best
+            for form in dict.fromkeys(groups[best]):
+                postings.setdefault(form, []).append(plan)
+        self._postings = postings
+        self.labels = list(self.planner.labels)
+
+    def anchored(self, frequencies: Frequencies) -> Index:
+        """Return an index of the same rules with other anchors; shares the trie and its memo."""
+        other = Index(self.today, None)
+        other.trie = self.trie
+        other.planner = self.planner
+        other.ignore = self.ignore
+        other.plans = [replace(plan) for plan in self.plans]
+        other.anchor(frequencies)
+        return other
+
+    def frequencies(self) -> Frequencies:
+        """Return what was learned, folded into what was known before."""
+        names = list(self.trie.forms)
+        merged = Frequencies.from_bytes(self._frequencies.to_bytes())
+        forms = [names[form] for form, count in self._counts.items() for _ in range(count)]
+        merged.observe(forms, self._seen // _SAMPLE)
+        return merged
+
+    # ------------------------------------------------------------------------------- matching
+    def match(self, document: Document) -> tuple[Match, ...]:
+        """Return the rules that hold for ``document``, in the configuration's order."""
+        slots = Slots(document)
+        found = self.trie.find(slots, document.language or "en")
+        self._seen += 1
+        if not self._seen % _SAMPLE:
+            for form in found:
+                self._counts[form] = self._counts.get(form, 0) + 1
+        candidates = self._candidates(found)
+        if not candidates:
+            return ()
+        run = Run(self, slots, found)
+        return run.matches(candidates)
+
+    def _candidates(self, found: dict[int, list[tuple[int, int]]]) -> list[Plan]:
+        """Return plans whose necessary groups all occur and that no veto rules out, in order."""
+        postings = self._postings
+        out: dict[int, Plan] = {}
+        absent = found.keys().isdisjoint
+        for form in found:
+            for plan in postings.get(form, ()):
+                order = plan.order
+                if order in out:
+                    continue
+                for group in plan.groups:
+                    if absent(group):
+                        break
+                else:
+                    if not plan.vetoes or absent(plan.vetoes):
+                        out[order] = plan
+        for plan in postings.get(_ALWAYS, ()):
+            if not plan.vetoes or absent(plan.vetoes):
+                out[plan.order] = plan
+        return [out[order] for order in sorted(out)]
+
+
+class Run:
+    """Decides candidates for one document and collects their hits."""
+
+    def __init__(
+        self, index: Index, slots: Slots, found: dict[int, list[tuple[int, int]]]
+    ) -> None:
+        self.index = index
+        self.slots = slots
+        self.found = found
+        self.labels = Labels(slots.document)
+        self.evaluation = Evaluation(
+            slots, found, index.trie.forms, index.today, self.labels.holds
+        )
+        self._entries: dict[tuple[int, int], list[Entry]] = {}
+        self._ignored: bool | None = None
+
+    def matches(self, candidates: Sequence[Plan]) -> tuple[Match, ...]:
+        out: list[Match] = []
+        for plan in candidates:
+            match = self._match(plan)
+            if match is not None:
+                out.append(match)
+        return tuple(out)
+
+    def ignored(self) -> bool:
+        """Whether the configuration's ``ignore`` takes the document away."""
+        if self._ignored is None:
+            node = self.index.ignore
+            self._ignored = node is not None and self.evaluation.holds(node)
+        return self._ignored
+
+    def _match(self, plan: Plan) -> Match | None:
+        if plan.ignores and self.index.ignore is not None and self.ignored():
+            return None
+        for meta in plan.metas:
+            if not self.labels.holds(meta):
+                return None
+        if plan.tree is None:
+            entries = self._exact(plan)
+            if entries is None:
+                return None
+        else:
+            if not self.evaluation.holds(plan.tree):
+                return None
+            entries = self._evaluated(plan.tree)
+        score = score_of(self.slots, plan.groups, self.found, entries)
+        if score < plan.min_score:
+            return None
+        key = key_of(plan.key, self.slots) if plan.key else None
+        return make_match(plan.name, score, tuple([entry[3] for entry in entries]), key)
+
+    def _exact(self, plan: Plan) -> list[Entry] | None:
+        """Return the hits of an exact plan, or None where proximity fails."""
+        near: dict[int, list[Entry]] = {}
+        rows: list[list[Entry]] = []
+        for left, right, n, ordered in plan.nears:
+            lefts = self._entries_of(plan.groups[left], plan.labels[left])
+            rights = self._entries_of(plan.groups[right], plan.labels[right])
+            kept = near_each_other(lefts, rights, n, ordered, self.slots.paragraph)
+            if kept is None:
+                return None
+            near[left], near[right] = kept
+        for index, group in enumerate(plan.groups):
+            chosen = near.get(index)
+            rows.append(self._entries_of(group, plan.labels[index]) if chosen is None else chosen)
+        if len(rows) == 1:
+            return rows[0]
+        merged = sorted({entry[:3]: entry for row in rows for entry in row}.values(), key=_place)
+        return merged
+
+    def _entries_of(self, group: Group, labels: tuple[int, ...]) -> list[Entry]:
+        """Return the hits of a group's forms, in order."""
+        out: list[Entry] = []
+        found = self.found
+        several = False
+        for form, label in zip(group, labels, strict=True):
+            if form in found:
+                known = self._entries.get((form, label))
+                if known is None:
+                    known = self._entries[form, label] = self._made(form, label)
+                several = bool(out)
+                out = out + known if several else known
+        if several:
+            unique = {entry[:3]: entry for entry in out}
+            return sorted(unique.values(), key=_place)
+        return out
+
+    def _made(self, form: int, label: int) -> list[Entry]:
+        term, entity = self.index.labels[label]
+        slots = self.slots
+        out: list[Entry] = []
+        for first, last in self.found[form]:
+            field, start, end = slots.text_range(first, last)
+            text = slots.document.text(field)[start:end]
+            out.append((first, last, label, make_hit(term, field, start, end, text, entity)))
+        return out
+
+    def _evaluated(self, tree: Node) -> list[Entry]:
+        seen: dict[Found, None] = {}
+        for place in self.evaluation.hits(tree):
+            seen.update(dict.fromkeys(place.found))
+        out: list[Entry] = []
+        for number, each in enumerate(seen):
+            field, start, end = each.chars or self.slots.text_range(each.first, each.last)
+            text = self.slots.document.text(field)[start:end]
+            hit = make_hit(each.term, field, start, end, text, each.entity)
+            out.append((each.first, each.last, number, hit))
+        return sorted(out, key=_hit_place)
+
+
+def near_each_other(
+    lefts: list[Entry],
+    rights: list[Entry],
+    n: int,
+    ordered: bool,
+    paragraph: Callable[[int], int],
+) -> tuple[list[Entry], list[Entry]] | None:
+    """Return the entries of both sides that have one of the other side within ``n`` words, in the
+    same paragraph and not overlapping; None if there are none."""
+    kept_left: dict[Entry, None] = {}
+    kept_right: dict[Entry, None] = {}
+    for these, those, swapped in ((lefts, rights, False), (rights, lefts, True)):
+        starts = [each[0] for each in those]
+        by_end = sorted(those, key=_end)
+        ends = [each[1] for each in by_end]
+        for this in these:
+            after = bisect_right(starts, this[1])
+            before = bisect_left(ends, this[0]) - 1
+            if after < len(those) and not (ordered and swapped):
+                other = those[after]
+                if other[0] - this[1] - 1 <= n and paragraph(this[0]) == paragraph(other[0]):
+                    (kept_right if swapped else kept_left)[this] = None
+                    continue
+            if before >= 0 and not (ordered and not swapped):
+                other = by_end[before]
+                if this[0] - other[1] - 1 <= n and paragraph(this[0]) == paragraph(other[0]):
+                    (kept_right if swapped else kept_left)[this] = None
+    if not kept_left:
+        return None
+    return list(kept_left), list(kept_right)
+
+
+def key_of(key: str, slots: Slots) -> str | None:
+    """Return what ``key`` (an RE2 expression) finds first in the document, or None."""
+    for name in TEXT_FIELDS:
+        text = slots.text(name)
+        for start, end in patterns.find(key, text):
+            return text[start:end].upper()
+    return None
+
+
+def plan_of(planner: Planner, rule: CompiledRule) -> Plan:
+    """Return the plan of a compiled rule."""
+    assert rule.tree is not None
+    settings = rule.settings
+    return planner.plan(
+        rule.index,
+        settings.name,
+        rule.tree,
+        ignores=settings.ignore != "none",
+        min_score=threshold(settings.precision, settings.min_score),
+        key=rule.key,
+    )
+
+
+def _place(entry: Entry) -> tuple[int, int, int]:
+    return entry[:3]
+
+
+def _hit_place(entry: Entry) -> tuple[int, int, int, int, int]:
+    hit = entry[3]
+    return entry[0], hit.start, entry[1], hit.end, entry[2]
+
+
+def _end(entry: Entry) -> int:
+    return entry[1]

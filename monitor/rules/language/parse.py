@@ -1,0 +1,465 @@
+"""The query string to a tree: a grammar by Lark (LALR), and errors a user can act on.
+
+Every error has the offset in the query, the line with a caret beneath, and a fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from monitor.rules.language.vendors import spellings, translated
+from monitor.rules.problems import Path, RuleError, RuleProblem
+from monitor.rules.tree import (
+    POSITIONAL,
+    And,
+    AtLeast,
+    First,
+    In,
+    Lead,
+    Meta,
+    MetaField,
+    Near,
+    Node,
+    Not,
+    NotNear,
+    Or,
+    Same,
+)
+
+if TYPE_CHECKING:
+    from monitor.rules.compile import Builder, Context
+
+MAX_LENGTH = 20_000
+MAX_DEPTH = 60
+MAX_NUMBER = 100
+TEXT_PLACES = ("title", "summary", "content", "body", "lead")
+LABELS: dict[str, MetaField] = {
+    "url": "url",
+    "author": "author",
+    "source": "source",
+    "feed": "feed",
+    "tag": "tag",
+    "category": "category",
+    "lang": "language",
+    "language": "language",
+    "country": "country",
+}
+FIELDS = (*TEXT_PLACES, *LABELS)
+_QUOTES = '"“”„«»'
+
+
+def parse_query(query: str, path: Path, context: Context, builder: Builder) -> Node:
+    """Return what ``query`` means; raises ``RuleError`` with offset and caret."""
+    return _Reader(query, path, context, builder).read()
+
+
+@cache
+def _grammar() -> Lark:
+    text = (files("monitor.rules.language") / "grammar.lark").read_text("utf-8")
+    return Lark(text, parser="lalr", lexer="basic", propagate_positions=True)
+
+
+def excerpt(query: str, offset: int) -> str:
+    """Return the query's line at ``offset`` with a caret line beneath it."""
+    offset = min(max(offset, 0), len(query))
+    low = query.rfind("\n", 0, offset) + 1
+    high = query.find("\n", offset)
+    line = query[low : high if high >= 0 else len(query)]
+    column = offset - low
+    if len(line) > 120:
+        cut = max(column - 60, 0)
+        line, column = line[cut : cut + 120], column - cut
+    return f"{line}\n{' ' * column}^"
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """The place a part of the query looks in, from the field before it."""
+
+    label: MetaField | None = None
+
+
+class _Reader:
+    def __init__(self, query: str, path: Path, context: Context, builder: Builder) -> None:
+        self.query = query
+        self.path = path
+        self.context = context
+        self.builder = builder
+
+    def fail(self, offset: int, message: str, hint: str = "") -> RuleError:
+        problem = RuleProblem(
+            self.path, message, hint, "error", offset, excerpt(self.query, offset)
+        )
+        return RuleError(problem)
+
+    def warn(self, offset: int, message: str, hint: str = "") -> None:
+        problem = RuleProblem(
+            self.path, message, hint, "warning", offset, excerpt(self.query, offset)
+        )
+        if problem not in self.builder.problems:
+            self.builder.problems.append(problem)
+
+    def read(self) -> Node:
+        query = self.query
+        if not query.strip():
+            raise self.fail(0, "empty query", "write a term, e.g. sanction* AND entity:Russia")
+        if len(query) > MAX_LENGTH:
+            raise self.fail(0, f"query of {len(query)} characters", f"keep it under {MAX_LENGTH}")
+        self._check_balance()
+        self._check_vendors()
+        try:
+            parsed = _grammar().parse(query)
+        except UnexpectedInput as error:
+            raise self._unexpected(error) from None
+        node = self.node(parsed.children[0], _Where())
+        if _only_not(node):
+            raise self.fail(
+                0, "the query has only NOT and never fires", "say what to look for: term AND NOT …"
+            )
+        return node
+
+    # ------------------------------------------------------------------- before the grammar
+    def _check_balance(self) -> None:
+        depth: list[int] = []
+        at = 0
+        query = self.query
+        while at < len(query):
+            char = query[at]
+            if char in '"“„«':
+                closing = {'"': '"', "“": "”", "„": "“”", "«": "»"}[char]
+                end = next((i for i in range(at + 1, len(query)) if query[i] in closing), -1)
+                if end < 0:
+                    raise self.fail(at, "unbalanced quotation mark", f"close it with {closing[-1]}")
+                if not query[at + 1 : end].strip():
+                    raise self.fail(at, "empty phrase", "write a word between the quotation marks")
+                at = end + 1
+                continue
+            if char == "/" and (at == 0 or query[at - 1] in " \t\n("):
+                end = _regex_end(query, at)
+                if end:
+                    at = end
+                    continue
+            if char == "(":
+                depth.append(at)
+                if len(depth) > MAX_DEPTH:
+                    raise self.fail(at, "parentheses nested too deeply", "split the rule in two")
+            elif char == ")":
+                if not depth:
+                    raise self.fail(at, "closing parenthesis without an opening one", "remove it or add ( before")  # fmt: skip
+                opened = depth.pop()
+                if not query[opened + 1 : at].strip():
+                    raise self.fail(opened, "empty parentheses", "remove them or write a term")
+            at += 1
+        if depth:
+            raise self.fail(depth[-1], "opening parenthesis is never closed", "add ) after the group")  # fmt: skip
+
+    def _check_vendors(self) -> None:
+        for each in spellings(self.query):
+            who = "" if each.vendor == "lower case" else f" is {each.vendor}'s spelling"
+            what = f"`{each.found}`{who}" if who else f"operators are in capitals: `{each.found}`"
+            note = f" ({each.note})" if each.note else ""
+            whole = translated(self.query)
+            raise self.fail(each.start, what, f"write {each.ours}{note}; the query: {whole}")
+
+    def _unexpected(self, error: UnexpectedInput) -> RuleError:
+        if isinstance(error, UnexpectedCharacters):
+            at = error.pos_in_stream
+            return self.fail(at, f"unexpected {self.query[at]!r}", "remove it or put it in quotes")
+        if isinstance(error, UnexpectedToken):
+            token = error.token
+            if token.type == "$END":
+                at = len(self.query.rstrip())
+                last = self.query.split()[-1] if self.query.split() else ""
+                return self.fail(at, f"the query ends after `{last}`", "add a term")
+            at = token.start_pos or 0
+            if token.type in ("AND", "OR", "NEAR", "ONEAR", "NOT_NEAR", "SENT", "PARA"):
+                return self.fail(at, f"`{token}` needs a term before it", "add a term, or quote the word: " + f'"{token}"')  # fmt: skip
+            if token.type == "RPAR":
+                return self.fail(at, "a term is missing before the parenthesis", "add a term")
+            return self.fail(at, f"unexpected `{token}`", "write AND or OR between terms")
+        return self.fail(0, "the query can't be read", "write terms joined by AND or OR")
+
+    # ------------------------------------------------------------------------- the meaning
+    def node(self, tree: Any, where: _Where) -> Node:
+        kind = tree.data
+        children = tree.children
+        if kind == "either":
+            return self._either(children, where)
+        if kind == "group":
+            return self.node(children[1], where)
+        if kind == "not_":
+            return Not(self.node(children[1], where))
+        if kind == "proximity":
+            return self._proximity(children, where)
+        if kind in ("at_least", "first"):
+            return self._prefixed(kind, children, where)
+        if kind == "field":
+            return self._field(children, where)
+        return self._unit(kind, children[0], where)
+
+    def _either(self, children: list[Any], where: _Where) -> Node:
+        items: list[tuple[str, Token | None, Any]] = []
+        operator: Token | None = None
+        for child in children:
+            if isinstance(child, Token):
+                operator = child
+                continue
+            items.append(("", operator, child))
+            operator = None
+        # A blank between bare words is a phrase.
+        merged: list[tuple[Token | None, Any]] = []
+        for _, joint, child in items:
+            if (
+                joint is None
+                and merged
+                and child.data == "word"
+                and merged[-1][1].data == "word"
+                and _plain_word(child.children[0])
+                and _plain_word(merged[-1][1].children[0])
+            ):
+                before = merged[-1][1].children[0]
+                word = child.children[0]
+                both = Token.new_borrow_pos("WORD", self.query[before.start_pos : word.end_pos], before)
+                both.end_pos = word.end_pos
+                merged[-1] = (merged[-1][0], Tree("word", [both]))
+            else:
+                merged.append((joint, child))
+        kinds: list[tuple[str, int]] = []
+        for position, (joint, child) in enumerate(merged):
+            if position == 0:
+                continue
+            if joint is not None:
+                kinds.append((str(joint.type), joint.start_pos or 0))
+            elif child.data == "not_":
+                kinds.append(("AND", _start(child)))
+            else:
+                at = _start(child)
+                before = self.query[: at].split()[-1] if self.query[:at].split() else ""
+                raise self.fail(at, f"an operator is missing after `{before}`",
+                                "write AND, OR or NEAR/n between them, or quote them as one phrase")  # fmt: skip
+        used = {kind for kind, _ in kinds}
+        if len(used) > 1:
+            first = kinds[0][0]
+            at = next(offset for kind, offset in kinds if kind != first)
+            raise self.fail(at, "AND and OR mixed without parentheses", self._grouping(merged, kinds))
+        parts = tuple(self.node(child, where) for _, child in merged)
+        if len(parts) == 1:
+            return parts[0]
+        if used == {"OR"}:
+            flat: list[Node] = []
+            for part in parts:
+                flat.extend(part.parts if isinstance(part, Or) else (part,))
+            return Or(tuple(flat))
+        return And(parts)
+
+    def _grouping(self, merged: list[tuple[Token | None, Any]], kinds: list[tuple[str, int]]) -> str:
+        """Show both readings of a mixed row."""
+        texts = [self.query[_start(child) : _end(child)].strip() for _, child in merged]
+        operators = [kind for kind, _ in kinds]
+
+        def grouped(inner: str) -> str:
+            outer = "OR" if inner == "AND" else "AND"
+            groups: list[list[str]] = [[texts[0]]]
+            for operator, text in zip(operators, texts[1:], strict=True):
+                if operator == inner:
+                    groups[-1].append(text)
+                else:
+                    groups.append([text])
+            shown = [
+                g[0] if len(g) == 1 else "(" + f" {inner} ".join(g) + ")" for g in groups
+            ]
+            return f" {outer} ".join(shown)
+
+        return f"write {grouped('OR')} or {grouped('AND')}"
+
+    def _proximity(self, children: list[Any], where: _Where) -> Node:
+        left = self.node(children[0], where)
+        self._positional(left, children[0])
+        for operator, operand in zip(children[1::2], children[2::2], strict=True):
+            token = operator.children[0]
+            right = self.node(operand, where)
+            self._positional(right, operand)
+            if token.type == "SENT":
+                left = Same(left, right, "sentence")
+            elif token.type == "PARA":
+                left = Same(left, right, "paragraph")
+            elif token.type == "NOT_NEAR":
+                left = NotNear(left, right, self._number(token))
+            else:
+                left = Near(left, right, self._number(token), token.type == "ONEAR")
+        return left
+
+    def _prefixed(self, kind: str, children: list[Any], where: _Where) -> Node:
+        n = self._number(children[0])
+        part = self.node(children[1], where)
+        self._positional(part, children[1])
+        if n == 0:
+            raise self.fail(children[0].start_pos, f"`{children[0]}` asks for nothing", "write 1 or more")  # fmt: skip
+        return AtLeast(n, part) if kind == "at_least" else First(n, part)
+
+    def _number(self, token: Token) -> int:
+        number = int(token.rsplit("/", 1)[1])
+        if number > MAX_NUMBER:
+            at = (token.start_pos or 0) + token.rindex("/") + 1
+            raise self.fail(at, f"{number} is more than {MAX_NUMBER} words",
+                            "use PARA for the same paragraph, or AND")  # fmt: skip
+        return number
+
+    def _positional(self, node: Node, tree: Any) -> None:
+        if not _is_positional(node):
+            raise self.fail(
+                _start(tree),
+                "AND, NOT and labels have no place in the text to be near",
+                "write terms or groups of OR here: (a NEAR/5 c) AND (b NEAR/5 c)",
+            )
+
+    def _field(self, children: list[Any], where: _Where) -> Node:
+        token, operand = children
+        name = token[:-1].lower()
+        at = token.start_pos or 0
+        if name in TEXT_PLACES:
+            if where.label is not None:
+                raise self.fail(at, f"`{token}` inside a label", "close the group before it")
+            part = self.node(operand, where)
+            if name == "lead":
+                return Lead(part)
+            from monitor.rules.compile import fields_of
+
+            return In(fields_of(name), part)
+        if name in LABELS:
+            return self.node(operand, _Where(LABELS[name]))
+        close = difflib.get_close_matches(name, [*FIELDS, "entity", "list"], 1, 0.6)
+        hint = f"did you mean {close[0]}:?" if close else f"fields are {', '.join(FIELDS)}; quote the text if `:` belongs to it"  # fmt: skip
+        raise self.fail(at, f"unknown field `{token}`", hint)
+
+    def _unit(self, kind: str, token: Token, where: _Where) -> Node:
+        at = token.start_pos or 0
+        if where.label is not None:
+            return self._label(kind, token, where.label)
+        if kind == "regex":
+            return self._located(at, lambda: self.builder.regex(token[1:-1], self.path), 1)
+        if kind == "list":
+            name = _value(token, "list:", "#")
+            return self._located(at, lambda: self.builder.named_list(name, self.path, self.context))
+        if kind == "entity":
+            name = _value(token, "entity:", "@")
+            return self._located(at, lambda: self.builder.lookup.entity(name, self.path))
+        text = str(token)
+        if kind == "phrase":
+            text = text.strip(_QUOTES)
+            at += 1
+            shorthand = text[:1] in "#@" or text.startswith(("list:", "entity:"))
+            if not shorthand and text.startswith("/") and text.endswith("/"):
+                text = f" {text} "  # slashes in quotes are text
+        elif kind == "exact_phrase":
+            text = "=" + text[1:].strip(_QUOTES)
+        else:
+            self._check_word(text, at)
+        return self._located(at, lambda: self.builder.term(text, self.path, self.context))
+
+    def _check_word(self, text: str, at: int) -> None:
+        if "?" in text.rstrip("?.,;!"):
+            star = text.index("?")
+            raise self.fail(at + star, "`?` for one letter is not offered", f"list the words, or write {text[:star]}*")  # fmt: skip
+        words = text.split()
+        if len(words) > 1:
+            for word in words:
+                if word in ("and", "or", "not"):
+                    self.warn(
+                        at + text.find(word), f"`{word}` is read as a word of a phrase",
+                        f"operators are in capitals: {word.upper()}; quote the phrase to keep it",
+                    )  # fmt: skip
+
+    def _label(self, kind: str, token: Token, label: MetaField) -> Meta:
+        if kind in ("regex", "list", "entity"):
+            if kind == "regex" and label == "url":
+                return self._meta(label, str(token), token.start_pos or 0)
+            raise self.fail(token.start_pos or 0, f"`{token}` can't stand for a label", "write words")
+        return self._meta(label, str(token).strip(_QUOTES), token.start_pos or 0)
+
+    def _meta(self, label: MetaField, text: str, at: int) -> Meta:
+        made = self._located(at, lambda: self.builder.meta(label, [text], self.path))
+        assert isinstance(made, Meta)
+        return made
+
+    def _located(self, at: int, build: Any, shift: int = 0) -> Node:
+        """Run a builder whose errors know only the configuration path; add the place in the query."""
+        known = len(self.builder.problems)
+        try:
+            node: Node = build()
+        except RuleError as error:
+            problem = error.problem
+            if problem.path[: len(self.path)] != self.path:
+                raise
+            raise self.fail(at + shift + (problem.offset or 0), problem.message, problem.hint) from None
+        for index in range(known, len(self.builder.problems)):
+            problem = self.builder.problems[index]
+            if problem.offset is None and problem.path == self.path:
+                self.builder.problems[index] = RuleProblem(
+                    problem.path, problem.message, problem.hint, problem.level, at,
+                    excerpt(self.query, at),
+                )  # fmt: skip
+        return node
+
+
+def _plain_word(token: Token) -> bool:
+    return not token.startswith("=")
+
+
+def _value(token: Token, prefix: str, short: str) -> str:
+    text = str(token)
+    text = text[len(prefix) :] if text.startswith(prefix) else text[len(short) :]
+    return text.strip().strip(_QUOTES).strip()
+
+
+def _start(tree: Any) -> int:
+    if isinstance(tree, Token):
+        return tree.start_pos or 0
+    return _start(tree.children[0])
+
+
+def _end(tree: Any) -> int:
+    if isinstance(tree, Token):
+        return tree.end_pos or 0
+    return _end(tree.children[-1])
+
+
+def _regex_end(query: str, at: int) -> int:
+    end = at + 1
+    while end < len(query) and query[end] != "\n":
+        if query[end] == "\\":
+            end += 2
+            continue
+        if query[end] == "/":
+            after = query[end + 1 : end + 2]
+            return end + 1 if end > at + 1 and (not after or after in " \t\n)") else 0
+        end += 1
+    return 0
+
+
+def _is_positional(node: Node) -> bool:
+    if isinstance(node, Or):
+        return all(_is_positional(part) for part in node.parts)
+    if isinstance(node, (In, Lead)):
+        return _is_positional(node.part)
+    return isinstance(node, POSITIONAL)
+
+
+def _only_not(node: Node) -> bool:
+    """Whether nothing positive is asked for: the rule can't be found by anything it looks for."""
+    if isinstance(node, Not):
+        return True
+    if isinstance(node, And):
+        return all(_only_not(part) for part in node.parts)
+    if isinstance(node, Or):
+        return any(_only_not(part) for part in node.parts)
+    if isinstance(node, (In, Lead)):
+        return _only_not(node.part)
+    return False
