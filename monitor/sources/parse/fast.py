@@ -16,6 +16,7 @@ from feedparser.mixin import _FeedParserMixin  # type: ignore[import-untyped]
 from lxml import etree
 
 from monitor.sources.parse.draft import EntryDraft, FeedDraft, Markup, author_name
+from monitor.sources.parse.prescan import MAX_ATTRIBUTES
 
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
@@ -59,6 +60,8 @@ def read_fast(data: bytes, url: str | None = None) -> FeedDraft:
         root = etree.fromstring(data, _parser(), base_url=url or "")
     except etree.XMLSyntaxError as error:
         raise Fallback(_syntax_reason(str(error)), malformed=True) from None
+    if len(root.attrib) > MAX_ATTRIBUTES:
+        raise Fallback("too many attributes")
     return _Document(root, url, b"xml:base" in data).read()
 
 

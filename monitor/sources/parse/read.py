@@ -38,8 +38,8 @@ def parse(
 
     ``content_type`` is the HTTP header (for its charset), ``url`` where the body came from (for
     relative links). Entries whose digest is among ``known`` come without summary and content; of
-    more than ``max_entries`` the newest are kept. Raises ``ParseError`` that says in plain words what
-    the body is instead.
+    more than ``max_entries`` the newest are kept. Raises ``ParseError`` that says in plain words
+    what the body is instead.
     """
     decoded = decode(body, content_type)
     if not decoded.data:
@@ -58,8 +58,10 @@ def _read(decoded: Decoded, url: str | None) -> FeedDraft:
             f"The answer is plain text, not a feed ({_excerpt(data)}); check the address"
         )
     page = _page(data)
-    if page is not None and not _FEED_RE.search(data):
-        raise page
+    if not _FEED_RE.search(data):
+        raise page or ParseError(
+            f"The answer is XML but not a feed ({_excerpt(data)}); check the address"
+        )
     try:
         return _read_fast(data, url)
     except Fallback as fallback:
@@ -74,7 +76,7 @@ def _read(decoded: Decoded, url: str | None) -> FeedDraft:
             f"The answer is XML but not a feed ({_excerpt(data)}); check the address"
         ) from None
     except Exception as error:  # noqa: BLE001 - feedparser raises a dozen kinds on broken input
-        draft = salvage(data)
+        draft = salvage(repair(data)[0])
         draft.notes.append(f"feedparser failed: {type(error).__name__}")
         return draft
 

@@ -17,6 +17,7 @@ _AMPERSAND_RE = re.compile(
     rb"&(?:(amp|lt|gt|quot|apos);|#(\d{1,10});|#[xX]([0-9a-fA-F]{1,8});|([a-zA-Z][a-zA-Z0-9]{1,8});)?"
 )
 _ROOT_RE = re.compile(rb"<(rss|feed|rdf:RDF|RDF)(?=[\s>])")
+_BARE_VALUE_RE = re.compile(rb"(\s[\w:.-]{1,60})=([^\s\"'<>]{1,200})")
 _PREFIX_RE = re.compile(rb"</?([a-zA-Z][\w.-]{0,30}):[a-zA-Z]")
 _DECLARED_RE = re.compile(rb"xmlns:([\w.-]{1,30})\s*=")
 # What feeds forget to declare, by its usual prefix; any other prefix gets a name of its own.
@@ -42,7 +43,8 @@ def repair(data: bytes) -> tuple[bytes, list[str]]:
     """Return clean UTF-8 ``data`` mended, and what was mended in plain words (empty: nothing).
 
     Mends bare ampersands and HTML's entities outside CDATA, references to characters that can't
-    be, prefixes without a namespace, and what stands before or after the feed's root element.
+    be, prefixes without a namespace, bare attribute values of the root element, and what stands
+    before or after it.
     """
     notes: list[str] = []
     mended = _outside_cdata(data)
@@ -54,6 +56,11 @@ def repair(data: bytes) -> tuple[bytes, list[str]]:
     framed = _framed(mended, root)
     if framed != mended:
         notes.append("text before or after the feed cut off")
+    end = framed.find(b">")
+    quoted = _BARE_VALUE_RE.sub(rb'\1="\2"', framed[:end]) + framed[end:]
+    if quoted != framed:
+        notes.append("attributes without quotes")
+        framed = quoted
     root = _ROOT_RE.match(framed)
     missing = _undeclared(framed) if root else []
     if root and missing:
