@@ -31,11 +31,11 @@ def split_web_address(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise BadAddress(f"not an address: {error}") from None
+    except ValueError:  # its message may quote a secret
+        raise BadAddress("not an address: check its host and port") from None
     scheme = parts.scheme.lower()
     if not scheme or (scheme not in {"http", "https"} and "//" not in url and "." in scheme):
-        raise BadAddress("an address without a scheme", f"write https://{url}")
+        raise BadAddress("an address without a scheme", "start it with https://")
     if scheme not in {"http", "https"}:
         raise BadAddress(f"the scheme `{scheme}:` is not supported", "use http or https")
     if parts.username is not None or parts.password is not None:

@@ -72,7 +72,10 @@ def _problem(error: Any, positions: Positions) -> Problem:
         return Problem(
             f"`{last}` must be a text, not {found}", positions.place(path), "quote the text"
         )
-    message = _WORDS.get(kind) or error["msg"].replace("Input should", "should")
+    if kind in _WORDS:
+        shown = f" is `{_short(value)}`, but" if shown else ""
+        return Problem(f"`{last}`{shown} {_WORDS[kind]}", positions.place(path))
+    message = error["msg"].replace("Input should", "should")
     return Problem(f"`{last}`{shown}: {message}", positions.place(path))
 
 

@@ -198,7 +198,9 @@ def _with_stand_ins(
                 urls[step] = items[step]["url"]
         elif section == "channels" and isinstance(items, dict) and step in items:
             items[step] = {"console": True}
-        else:
+        elif isinstance(items, dict) and step in items:
+            del items[step]
+        elif not isinstance(items, dict) or step is None:
             data.pop(str(section), None)
             urls = [] if section == "feeds" else urls
     try:
