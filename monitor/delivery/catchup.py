@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitor.codec import alert_from_json
-from monitor.delivery.slack.lists import PAGE_PREFIX, item_of
+from monitor.delivery.slack.lists import PAGE_PREFIX
+from monitor.delivery.wording import item_of
 from monitor.store.port import OutboxRow
 from monitor.values import Alert, AlertItem, Severity
 

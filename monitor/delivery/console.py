@@ -13,9 +13,18 @@ from rich.console import Console
 from rich.text import Text
 
 from monitor.delivery.sender import OneWay, Outgoing, Result, Sent, Unclear
-from monitor.delivery.slack.lists import TITLES, urgent_first
-from monitor.delivery.slack.render import STORY_KINDS, headline, passage, title_of
-from monitor.delivery.text import clean, vet_link
+from monitor.delivery.text import shown, vet_link
+from monitor.delivery.wording import (
+    NAME_MAX,
+    STORY_KINDS,
+    TITLE_MAX,
+    headline,
+    passage,
+    reason_of,
+    source_names,
+    title_of,
+    urgent_first,
+)
 from monitor.values import Alert, AlertItem, MarkedText, Severity
 
 STYLES = {
@@ -54,17 +63,24 @@ class ConsoleSender(OneWay):
 def lines(alert: Alert) -> tuple[str, ...]:
     """Return ``alert`` as lines with rule and title: one, or one for each story of a digest."""
     if alert.kind in STORY_KINDS:
-        parts = [headline(alert), title_of(alert), clean(alert.source), clean(alert.reason)]
-        return (_joined(parts, alert.url),)
+        source = shown(alert.source, NAME_MAX)
+        return (_joined([headline(alert), title_of(alert), source, reason_of(alert)], alert.url),)
     if alert.kind in ("digest", "catch_up") and alert.items:
         return tuple(
-            _joined([clean(item.rule), clean(item.title), clean(item.source)], item.url)
+            _joined([*_names(item), shown(item.source, NAME_MAX)], item.url)
             for item in urgent_first(alert.items)
         )
-    parts = [clean(alert.title) or TITLES[alert.kind], clean(alert.reason)]
-    parts += [f"{clean(value)} {clean(name)}" for name, value in alert.totals]
-    parts += [clean(item.title) for item in alert.items[:5]]
+    parts = [title_of(alert), reason_of(alert), *_facts(alert)]
+    parts += [shown(item.title, TITLE_MAX) for item in alert.items[:5]]
     return (_joined(parts, alert.url),)
+
+
+def _names(item: AlertItem) -> tuple[str, str]:
+    return shown(item.rule, NAME_MAX), shown(item.title, TITLE_MAX) or "(no title)"
+
+
+def _facts(alert: Alert) -> list[str]:
+    return [f"{shown(value, NAME_MAX)} {shown(name, NAME_MAX)}" for name, value in alert.totals]
 
 
 def _joined(parts: list[str], url: str | None) -> str:
@@ -77,11 +93,11 @@ def for_terminal(alert: Alert) -> Text:
     text = Text()
     style = STYLES[Severity(alert.severity)]
     if alert.kind not in STORY_KINDS:
-        text.append(clean(alert.title) or TITLES[alert.kind], style="bold")
+        text.append(title_of(alert), style="bold")
         if alert.reason:
-            text.append("\n  " + clean(alert.reason))
-        for name, value in alert.totals:
-            text.append(f"\n  {clean(name)}: {clean(value)}", style="dim")
+            text.append("\n  " + reason_of(alert))
+        for fact in _facts(alert):
+            text.append(f"\n  {fact}", style="dim")
         for item in urgent_first(alert.items):
             text.append("\n  • ")
             _line(text, item)
@@ -92,31 +108,31 @@ def for_terminal(alert: Alert) -> Text:
     text.append(title_of(alert), style=f"bold link {to.url}" if to else "bold")
     if to is not None and to.shown_host:
         text.append(f" ({to.shown_host})", style="dim")
-    shown = passage(alert)
-    if shown.text:
+    quoted = passage(alert)
+    if quoted.text:
         text.append("\n│ ", style="dim")
-        _marked(text, shown)
-    foot = [clean(", ".join(alert.sources[:4]) or alert.source)]
+        _marked(text, quoted)
+    foot = [source_names(alert)]
     when = alert.published or alert.first_seen
     if when is not None:
         foot.append(when.astimezone(UTC).strftime("%-d %b %Y %H:%M UTC"))
-    if alert.reason:
-        foot.append(clean(alert.reason))
+    foot.append(reason_of(alert))
     text.append("\n" + " · ".join(filter(None, foot)), style="dim")
     if to is not None:
         text.append(f"\n{to.url}", style="dim")
     return text.append("\n")
 
 
-def _marked(text: Text, shown: MarkedText) -> None:
+def _marked(text: Text, quoted: MarkedText) -> None:
     start = len(text)
-    text.append(shown.text)
-    for mark in shown.marks:
+    text.append(quoted.text)
+    for mark in quoted.marks:
         text.stylize("bold", start + mark.start, start + mark.end)
 
 
 def _line(text: Text, item: AlertItem) -> None:
     to = vet_link(item.url)
-    text.append(clean(item.title) or "(no title)", style=f"link {to.url}" if to else "")
-    rest = [clean(item.source), clean(item.rule)]
-    text.append(" · " + " · ".join(filter(None, rest)), style="dim")
+    rule, title = _names(item)
+    text.append(title, style=f"link {to.url}" if to else "")
+    for part in filter(None, (shown(item.source, NAME_MAX), rule)):
+        text.append(f" · {part}", style="dim")

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from monitor.values import Mark, MarkedText
 
 ELLIPSIS = "…"
+WINDOW = 2000  # characters looked at beyond what can be shown: some are removed
 URL_MAX = 3000  # Slack's limit for a button's url; also ours for links
 MARKS_PER_LETTER = 4  # Vietnamese, Hebrew and Indic scripts need up to 3; "zalgo" uses dozens
 _JOINERS = "\u200c\u200d"  # ZWNJ, ZWJ: letters in Persian and Indic scripts, glue in emoji
@@ -70,7 +71,39 @@ def clean(text: str, *, lines: bool = False) -> str:
     """Return ``text`` without control, zero-width, bidi, tag and private-use characters, lone
     surrogates replaced, stacks of combining marks cut down, and white space collapsed (with
     ``lines``, line ends are kept, at most two in a row)."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()  # nearly every title: nothing to do
     return clean_marked(MarkedText(text), lines=lines).text
+
+
+def shown(text: str, most: int, *, lines: bool = False) -> str:
+    """Return ``text`` cleaned and in at most ``most`` UTF-16 units; the work done is bounded by
+    ``most``, whatever a feed sends."""
+    window = 4 * most + WINDOW
+    cleaned = clean(text[:window], lines=lines)
+    if len(text) > window and units(cleaned) <= most - 1:
+        return cleaned + ELLIPSIS
+    return cut(cleaned, most)
+
+
+def shown_around(marked: MarkedText, most: int) -> MarkedText:
+    """``shown`` for a text with marks: the part around the first mark."""
+    first = marked.marks[0].start if marked.marks else 0
+    start, end = max(0, first - WINDOW), first + 4 * most + WINDOW
+    marks = tuple(
+        Mark(max(0, mark.start - start), min(mark.end, end) - start)
+        for mark in marked.marks
+        if mark.end > start and mark.start < end
+    )
+    part = clean_marked(MarkedText(marked.text[start:end], marks))
+    if start:
+        part = MarkedText(
+            ELLIPSIS + part.text,
+            tuple(Mark(mark.start + 1, mark.end + 1) for mark in part.marks),
+        )
+    if end < len(marked.text):
+        part = MarkedText(part.text + ELLIPSIS, part.marks)
+    return around(part, most)
 
 
 def clean_marked(marked: MarkedText, *, lines: bool = False) -> MarkedText:

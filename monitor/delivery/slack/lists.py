@@ -24,45 +24,40 @@ from monitor.delivery.slack.blocks import (
     section,
     words,
 )
-from monitor.delivery.text import clean, cut, units, vet_link
-from monitor.values import Alert, AlertItem, Severity
+from monitor.delivery.text import shown, units, vet_link
+from monitor.delivery.wording import TITLES, urgent_first
+from monitor.values import Alert, AlertItem
 
 # Slack refuses messages near 13,200 characters of blocks with msg_blocks_too_long, a limit it
 # doesn't document (slackapi/bolt-js#2509); ours leaves room.
 BUDGET = 10_000
+HEADER_MAX = 150  # Slack's limit for a header
 ITEMS_A_RULE = 10
+RULES_A_PAGE = 40  # each is a block, and a message has 50
+ABOVE_LISTS = 1500  # characters for header, totals and mentions
+RULE_HEAD = 250
+FACTS = 12
+NOTICE_ITEMS = 5
+MENTIONS = 10
 ITEM_TITLE_MAX = 150
 ITEM_NAME_MAX = 60
 PAGE_PREFIX = "page/"  # a further page's story id: this, the first page's delivery id, its story
 SIGN_BY_KIND = {"ops": "wrench", "test": "white_check_mark"}
-TITLES = {
-    "digest": "Digest",
-    "baseline": "Now watching",
-    "catch_up": "While this channel couldn't be reached",
-    "ops": "News watch",
-    "test": "News watch: test message",
-}
 
 
-def render_list(alert: Alert, form: Form) -> tuple[list[Block], str]:
-    """Return (blocks, notification text) of a message that isn't about one story."""
-    title = cut(clean(alert.title), 150) or TITLES.get(alert.kind, "News watch")
-    shown, left = first_page(alert)
-    text = title
-    if alert.items:
-        text += f": {len(alert.items)} {'story' if len(alert.items) == 1 else 'stories'}"
-        text += ", " + clean(urgent_first(alert.items)[0].title)
-    elif alert.reason:
-        text += ": " + clean(alert.reason)
+def render_list(alert: Alert, form: Form) -> list[Block]:
+    """Return the blocks of a message that isn't about one story."""
+    title = shown(alert.title, HEADER_MAX) or TITLES[alert.kind]
     if form == "short":
-        return [rich_text([section([words(cut(title, 150), bold=True)])])], text
+        return [rich_text([section([words(title, bold=True)])])]
     if alert.kind in ("ops", "test"):
-        return _notice(alert, title), text
+        return _notice(alert, title)
+    items, left = first_page(alert)
     blocks = [header(title), *_facts(alert)]
-    blocks += _lists(shown)
+    blocks += _lists(items)
     if left:
         blocks.append(context([plain(f"{left} more in the thread")]))
-    return blocks, text
+    return blocks
 
 
 def _notice(alert: Alert, title: str) -> list[Block]:
@@ -70,20 +65,20 @@ def _notice(alert: Alert, title: str) -> list[Block]:
     line: list[Element] = [emoji(SIGN_BY_KIND[alert.kind]), words(" ")]
     to = vet_link(alert.url)
     line.append(link(to, title, bold=True) if to else words(title, bold=True))
-    for who in alert.mention:
+    for who in alert.mention[:MENTIONS]:
         if (element := mention(who)) is not None:
             line += [words(" "), element]
     lines: list[Element] = [section(line)]
-    if reason := cut(clean(alert.reason, lines=True), 1500):
+    if reason := shown(alert.reason, 1500, lines=True):
         lines.append(section([words(reason)]))
     facts = [
-        section([words(cut(clean(name), 100), bold=True), words(": " + cut(clean(value), 300))])
-        for name, value in alert.totals[:20]
+        section([words(shown(name, 60), bold=True), words(": " + shown(value, 150))])
+        for name, value in alert.totals[:FACTS]
     ]
     if facts:
         lines.append(bullets(facts))
     if alert.items:
-        lines.append(bullets([_item(item) for item in alert.items[:ITEMS_A_RULE]]))
+        lines.append(bullets([_item(item) for item in alert.items[:NOTICE_ITEMS]]))
     blocks = [rich_text(lines)]
     if (when := alert.published or alert.first_seen) is not None:
         blocks.append(context([plain("newswatch"), date(when)]))
@@ -91,25 +86,20 @@ def _notice(alert: Alert, title: str) -> list[Block]:
 
 
 def _facts(alert: Alert) -> list[Block]:
-    facts = [f"{cut(clean(value), 60)} {cut(clean(name), 60)}" for name, value in alert.totals[:8]]
+    facts = [f"{shown(value, 60)} {shown(name, 60)}" for name, value in alert.totals[:FACTS]]
     parts: list[Element] = []
     if alert.reason:
-        parts.append(plain(cut(clean(alert.reason), 300)))
+        parts.append(plain(shown(alert.reason, 300)))
     if facts:
-        parts.append(plain(" · ".join(facts)))
+        parts.append(plain(shown(" · ".join(facts), 600)))
     line: list[Block] = [context(parts)] if parts else []
     mentions: list[Element] = []
-    for who in alert.mention:
+    for who in alert.mention[:MENTIONS]:
         if (element := mention(who)) is not None:
             mentions += [element, words(" ")]
     if mentions:
         line.append(rich_text([section(mentions)]))
     return line
-
-
-def urgent_first(items: tuple[AlertItem, ...]) -> tuple[AlertItem, ...]:
-    """Return ``items`` by severity, highest first, in their own order otherwise."""
-    return tuple(sorted(items, key=lambda item: -item.severity))
 
 
 def _by_rule(items: tuple[AlertItem, ...]) -> list[tuple[str, list[AlertItem]]]:
@@ -125,7 +115,7 @@ def _item(item: AlertItem) -> Element:
     line: list[Element] = []
     if item.severity in SIGNS:
         line += [emoji(SIGNS[item.severity]), words(" ")]
-    title = cut(clean(item.title), ITEM_TITLE_MAX) or "(no title)"
+    title = shown(item.title, ITEM_TITLE_MAX) or "(no title)"
     to = vet_link(item.url)
     if to is None:
         line.append(words(title))
@@ -133,7 +123,7 @@ def _item(item: AlertItem) -> Element:
         line.append(link(to, title))
         if to.shown_host:
             line.append(words(f" ({to.shown_host})"))
-    source = cut(clean(item.source), ITEM_NAME_MAX)
+    source = shown(item.source, ITEM_NAME_MAX)
     if source:
         line.append(words(f" · {source}"))
     if item.published is not None:
@@ -148,7 +138,7 @@ def _item(item: AlertItem) -> Element:
 def _lists(items: tuple[AlertItem, ...]) -> list[Block]:
     blocks = []
     for rule, group in _by_rule(items):
-        name = cut(clean(rule), ITEM_NAME_MAX)
+        name = shown(rule, ITEM_NAME_MAX)
         head = [section([words(f"{name} ({len(group)})", bold=True)])] if name else []
         blocks.append(rich_text([*head, bullets([_item(item) for item in group])]))
     return blocks
@@ -171,25 +161,24 @@ def first_page(alert: Alert) -> tuple[tuple[AlertItem, ...], int]:
 def split_pages(items: tuple[AlertItem, ...]) -> list[tuple[AlertItem, ...]]:
     """Split ``items`` into what fits one message each, urgent first, at most ``ITEMS_A_RULE`` of
     one rule on the first page."""
-    rest = [item for _, group in _by_rule(items) for item in group]
     # The most urgent lead, whatever their rule; the order within a page is _by_rule's.
-    rest.sort(key=lambda item: -item.severity)
+    ranked = urgent_first(tuple(item for _, group in _by_rule(items) for item in group))
+    rest = [(item, _size([_item(item)])) for item in ranked]
     pages: list[tuple[AlertItem, ...]] = []
     while rest:
         page: list[AlertItem] = []
-        over: list[AlertItem] = []
+        over: list[tuple[AlertItem, int]] = []
         count: dict[str, int] = {}
-        size = 600  # header, totals, mentions
-        for item in rest:
+        room = BUDGET - ABOVE_LISTS
+        for item, size in rest:
             new_rule = item.rule not in count
-            cost = _size([_item(item)]) + (200 if new_rule else 0)
+            cost = size + (RULE_HEAD if new_rule else 0)
             crowded = not pages and count.get(item.rule, 0) >= ITEMS_A_RULE
-            # 50 blocks a message, of which up to five are not rule lists.
-            if (page and size + cost > BUDGET) or crowded or (new_rule and len(count) >= 40):
-                over.append(item)
+            if (page and cost > room) or crowded or (new_rule and len(count) >= RULES_A_PAGE):
+                over.append((item, size))
                 continue
             count[item.rule] = count.get(item.rule, 0) + 1
-            size += cost
+            room -= cost
             page.append(item)
         pages.append(tuple(page))
         rest = over
@@ -211,24 +200,11 @@ def pages_of(alert: Alert, root_id: str) -> tuple[Alert, ...]:
             alert,
             story_id=f"{PAGE_PREFIX}{root_id}/{alert.story_id}",
             revision=number,
-            title=f"{cut(clean(alert.title), 120) or TITLES[alert.kind]}, page {number}",
+            title=f"{shown(alert.title, 120) or TITLES[alert.kind]}, page {number}",
             items=items,
             totals=(),
             mention=(),
             reason="",
         )
         for number, items in enumerate(pages, start=2)
-    )
-
-
-def item_of(alert: Alert) -> AlertItem:
-    """Return the line that stands for ``alert`` in a digest."""
-    return AlertItem(
-        title=alert.title,
-        url=alert.url,
-        source=alert.source,
-        rule=", ".join(alert.rules),
-        published=alert.published or alert.first_seen,
-        severity=Severity(alert.severity),
-        sources=max(1, len(alert.sources)),
     )

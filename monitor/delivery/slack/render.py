@@ -27,28 +27,22 @@ from monitor.delivery.slack.blocks import (
     section,
     words,
 )
-from monitor.delivery.slack.lists import render_list
-from monitor.delivery.text import (
-    Link,
-    around,
-    clean,
-    clean_marked,
-    cut,
-    cut_marked,
-    escape_cut,
-    vet_link,
+from monitor.delivery.slack.lists import MENTIONS, render_list
+from monitor.delivery.text import Link, escape_cut, vet_link
+from monitor.delivery.wording import (
+    STORY_KINDS,
+    notification,
+    passage,
+    reason_of,
+    rule_names,
+    source_names,
+    term_names,
+    title_of,
 )
-from monitor.values import Alert, MarkedText, Severity
+from monitor.values import Alert, Severity
 
 EVENT_TYPE = "newswatch_alert"
-# A feed may send 200 KB as a title; a headline of more than 250 characters is no headline.
-TITLE_MAX = 250
-QUOTE_MAX = 400
-RULES_SHOWN = 3
-TERMS_SHOWN = 5
-NAME_MAX = 80
 TEXT_MAX = 600  # the notification; phones show about 150 characters
-STORY_KINDS = ("alert", "update", "escalation")
 
 
 def render(
@@ -70,13 +64,12 @@ def render(
     """
     if alert.kind in STORY_KINDS:
         blocks = _story(alert, form, earlier)
-        text = _story_text(alert)
         if buttons and form == "full" and alert.kind != "update" and delivery_id:
             blocks.append(actions(alert, delivery_id))
     else:
-        blocks, text = render_list(alert, form)
+        blocks = render_list(alert, form)
     body: dict[str, Any] = {
-        "text": escape_cut(text, TEXT_MAX),
+        "text": escape_cut(notification(alert), TEXT_MAX),
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
@@ -109,59 +102,6 @@ def delivery_id_of(message: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def headline(alert: Alert) -> str:
-    """Return the first line in words: severity (when not normal), rules, number of sources."""
-    parts = []
-    if alert.severity is not Severity.NORMAL:
-        parts.append(alert.severity.label.upper())
-    parts.append(rule_names(alert))
-    if len(alert.sources) > 1:
-        parts.append(f"{len(alert.sources)} sources")
-    return " · ".join(filter(None, parts))
-
-
-def rule_names(alert: Alert) -> str:
-    """Return the rules' names, the first few of them."""
-    names = [cut(clean(name), NAME_MAX) for name in alert.rules]
-    more = f" +{len(names) - RULES_SHOWN}" if len(names) > RULES_SHOWN else ""
-    return ", ".join(names[:RULES_SHOWN]) + more
-
-
-def title_of(alert: Alert) -> str:
-    return cut(clean(alert.title), TITLE_MAX) or "(no title)"
-
-
-def passage(alert: Alert) -> MarkedText:
-    """Return what is quoted of the story: its first sentence when there is room, and the
-    sentence that matched; empty when that would only repeat the title."""
-    if alert.summary is None:
-        return MarkedText("")
-    found = clean_marked(alert.summary.quote)
-    lead = clean(alert.summary.lead)
-    title = clean(alert.title)
-    if found.text in ("", title):
-        return cut_marked(MarkedText(lead if lead != title else ""), QUOTE_MAX)
-    if lead and lead != title and lead not in found.text and found.text not in lead:
-        room = QUOTE_MAX - len(found.text) - 3
-        if room >= len(lead):
-            return MarkedText(
-                f"{lead} … {found.text}",
-                tuple(
-                    type(mark)(mark.start + len(lead) + 3, mark.end + len(lead) + 3)
-                    for mark in found.marks
-                ),
-            )
-    return around(found, QUOTE_MAX)
-
-
-def _story_text(alert: Alert) -> str:
-    source = cut(clean(alert.source), NAME_MAX)
-    told = f"{headline(alert)}: {title_of(alert)}" if headline(alert) else title_of(alert)
-    if alert.kind != "alert" and alert.reason:
-        told = f"{told}, {cut(clean(alert.reason), 120)}"
-    return f"{told} ({source})" if source else told
-
-
 def _story(alert: Alert, form: Form, earlier: str | None) -> list[Block]:
     """Return the blocks of a story. Their kinds never change between a message and its edits:
     Slack refuses to replace rich text by other blocks (``block_mismatch``)."""
@@ -192,7 +132,7 @@ def _first_line(alert: Alert) -> list[Element]:
         if at:
             line.append(words(" · "))
         line.append(part)
-    for who in alert.mention:
+    for who in alert.mention[:MENTIONS]:
         if (element := mention(who)) is not None:
             line += [words(" "), element]
     return line
@@ -210,22 +150,16 @@ def _title_line(alert: Alert, to: Link | None) -> list[Element]:
 
 def _foot(alert: Alert, form: Form, earlier: str | None) -> list[Element]:
     parts: list[Element] = []
-    names = [cut(clean(name), NAME_MAX) for name in alert.sources] or [
-        cut(clean(alert.source), NAME_MAX)
-    ]
-    first = ", ".join(filter(None, names[:4])) + (f" +{len(names) - 4}" if len(names) > 4 else "")
-    if first:
-        parts.append(plain(first))
+    if names := source_names(alert):
+        parts.append(plain(names))
     when = alert.published or alert.first_seen
     if when is not None:
         parts.append(date(when))
     if form == "full":
-        if reason := cut(clean(alert.reason), 200):
+        if reason := reason_of(alert):
             parts.append(plain(reason))
-        terms = list(dict.fromkeys(cut(clean(term), 40) for term in alert.terms))
-        if terms := [term for term in terms if term]:
-            more = f" +{len(terms) - TERMS_SHOWN}" if len(terms) > TERMS_SHOWN else ""
-            parts.append(plain("matched: " + ", ".join(terms[:TERMS_SHOWN]) + more))
+        if terms := term_names(alert):
+            parts.append(plain(f"matched: {terms}"))
     if earlier and (to := vet_link(earlier)) is not None:
         # Slack's own permalink, built from ids.
         parts.append({"type": "mrkdwn", "text": f"<{to.url}|earlier>", "verbatim": True})
