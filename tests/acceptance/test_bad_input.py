@@ -28,8 +28,8 @@ CONFIGURATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         BASE + "rules:\n  - name: A\n    entities: [entity:Narnia]\n",
         ("config.yaml:4:16", "Narnia"),
     ),
-    "bad URL": ("feeds: ['htp://example.org/feed']\n", ("config.yaml:1:9", "htp://")),
-    "literal token": ("slack: {token: xoxb-1-2-abc}\n", ("config.yaml:1:16", "${SLACK_BOT_TOKEN}")),
+    "bad URL": ("feeds: ['htp://example.org/feed']\n", ("config.yaml:1:9", "htp:", "https")),
+    "literal token": ("slack: {token: xoxb-1-2-abc}\n", ("config.yaml:1:16", "${")),
     "not YAML": ("feeds: [\n", ("config.yaml:",)),
     "unknown channel": (
         BASE + "channels: {news: {console: true}}\nrules:\n  - {name: A, any: [x], to: nwes}\n",
@@ -82,11 +82,13 @@ def test_a_newer_database_is_refused_and_kept(tmp_path: Path) -> None:
     with sqlite3.connect(database) as connection:
         connection.execute("PRAGMA user_version = 9999")
     connection.close()
-    before = database.read_bytes()
     code, _, err = run("run", cwd=tmp_path)
     assert code == 2
     assert [line for line in err if "newer" in line], err
-    assert database.read_bytes() == before
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (9999,)
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    connection.close()
 
 
 def test_a_damaged_database_is_refused_and_not_recreated(tmp_path: Path) -> None:
