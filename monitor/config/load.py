@@ -7,6 +7,7 @@ them. Rules stay raw clauses here (``monitor.rules`` compiles them).
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -128,18 +129,20 @@ def feeds(loaded: Loaded) -> tuple[Feed, ...]:
 def feed_names(settings: Iterable[FeedSettings]) -> tuple[str, ...]:
     """Return each feed's name: as configured, else its host, with the path where hosts repeat."""
     all_settings = list(settings)
-    hosts = [_default_name(each.url) for each in all_settings]
+    parts = [_default_name(each.url) for each in all_settings]
+    hosts = Counter(host for host, _ in parts)
     taken = {each.name for each in all_settings if each.name}
+    used: Counter[str] = Counter()
     names: list[str] = []
-    for each, (host, rest) in zip(all_settings, hosts, strict=True):
+    for each, (host, rest) in zip(all_settings, parts, strict=True):
         if each.name:
             names.append(each.name)
             continue
-        alone = sum(1 for other, _ in hosts if other == host) == 1 if len(hosts) < 500 else False
-        name = host if alone and host not in taken else (host + rest).rstrip("/") or host
-        number, base = 2, name
+        base = host if hosts[host] == 1 else (host + rest).rstrip("/")
+        name = base
         while name in taken:
-            name, number = f"{base} ({number})", number + 1
+            used[base] += 1
+            name = f"{base} ({used[base] + 1})"
         taken.add(name)
         names.append(name)
     return tuple(names)

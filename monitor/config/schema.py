@@ -55,6 +55,7 @@ def schema() -> dict[str, Any]:
             "anyOf": [*_CLAUSES["anyOf"], {"type": "object"}],
             "description": rule[key]["description"],
         }
+    del rule["inflect"]["type"]
     rule["inflect"]["enum"] = ["plural", "none", "stem", False]
     rule["ignore"] = {"enum": ["none", False], "description": rule["ignore"]["description"]}
     _allow_short(made["properties"]["feeds"], "items", {"type": "string"})
