@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+from monitor.alerts.desk import Desk
 from monitor.alerts.plan import baseline_alert
+from monitor.alerts.rounds import Rounds
 from monitor.alerts.route import Router
 from monitor.baseline import BLOB, BaselineLog
 from monitor.clock import Clock
@@ -87,6 +89,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._pipeline: Pipeline | None = None
         self._baseline = BaselineLog()
+        self._desk = Desk()
         self._background: set[asyncio.Future[object]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self.rounds = 0
@@ -95,9 +98,12 @@ class Daemon:
 
     async def start(self) -> None:
         """Bring the store in line with the configuration and rebuild what lives in memory."""
+        for name, task, _ in self._ticks():
+            self._queue.register(name, _without_key(task))
         now = self._clock.now()
         self._states = dict(await self._store.sync_feeds(list(self._watching.feeds.values()), now))
         self._baseline = BaselineLog(await self._store.blob(BLOB))
+        self._desk = await Desk.load(self._store)
         self._pipeline = await self._make_pipeline()
         if held := await self._deliverer.recover():
             log.warning("messages with unknown outcome are held", extra={"messages": held})
@@ -105,14 +111,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until ``stop``; then drain."""
-        for name, task, interval in (
-            ("poll", self._poll_due, 0.5),
-            ("deliver", self._deliver, 1.0),
-            ("baseline", self._tell_baseline, 1.0),
-            ("reload", self._check_reload, 1.0),
-            ("prune", self._prune, 3600.0),
-        ):
-            self._queue.register(name, _without_key(task))
+        for name, _, interval in self._ticks():
             self._queue.every(timedelta(seconds=interval), name)
         await self._queue.start()
         for name in ("poll", "deliver", "prune"):
@@ -158,6 +157,7 @@ class Daemon:
         if batch:
             failed += await self._commit(batch)
         await self._tell_baseline(patient=False)
+        await self._make_rounds()
         await self._deliver_all()
         return failed
 
@@ -180,6 +180,17 @@ class Daemon:
         self._require_pipeline().fetcher = fetcher
 
     # Ticks --------------------------------------------------------------------------------------
+
+    def _ticks(self) -> tuple[tuple[str, Callable[[], Awaitable[None]], float], ...]:
+        """Return what is done regularly: its name, the work, and every how many seconds."""
+        return (
+            ("poll", self._poll_due, 0.5),
+            ("deliver", self._deliver, 1.0),
+            ("baseline", self._tell_baseline, 1.0),
+            ("rounds", self._make_rounds, 2.0),
+            ("reload", self._check_reload, 1.0),
+            ("prune", self._prune, 3600.0),
+        )
 
     async def _poll_due(self) -> None:
         free = IN_FLIGHT - len(self._polls)
@@ -264,6 +275,17 @@ class Daemon:
         self._baseline.done()
         await self._queue.defer("deliver")
 
+    async def _make_rounds(self) -> None:
+        """Release what was held, post digests, ask again where nobody answered."""
+        rounds = Rounds(self._store, self._desk)
+        try:
+            queued = await rounds.run(self._watching.settings, self._clock.now())
+        except StateError as error:
+            log.error("held alerts wait for the next round", extra={"reason": str(error)})
+            return
+        if queued:
+            await self._queue.defer("deliver")
+
     async def _prune(self) -> None:
         settings = self._watching.settings.retention
         pruned = await self._store.prune(
@@ -328,6 +350,7 @@ class Daemon:
             self._fetcher,
             self._parser,
             await StoryIndex.load(self._store, self._clock.now()),
+            self._desk,
             self._baseline,
             self._watching,
             self._clock,
@@ -338,6 +361,7 @@ class Daemon:
         while not self._stopping.is_set():
             try:
                 self._baseline = BaselineLog(await self._store.blob(BLOB))
+                self._desk = await Desk.load(self._store)
                 self._pipeline = await self._make_pipeline()
                 return
             except StateError as error:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from monitor.alerts.plan import Matched, plan
+from monitor.alerts.desk import Desk
+from monitor.alerts.plan import Matched
 from monitor.alerts.route import Router
 from monitor.baseline import BaselineLog
 from monitor.clock import Clock
@@ -81,7 +82,8 @@ class Committed:
 
 
 class Pipeline:
-    """Takes feeds through the stages. Holds no state of its own but the story index."""
+    """Takes feeds through the stages. Holds no state of its own but the story index and what the
+    alerts desk remembers."""
 
     def __init__(
         self,
@@ -89,6 +91,7 @@ class Pipeline:
         fetcher: Fetcher,
         parser: ParsePool,
         index: StoryIndex,
+        desk: Desk,
         baseline: BaselineLog,
         watching: Watching,
         clock: Clock,
@@ -96,6 +99,7 @@ class Pipeline:
     ) -> None:
         self.watching = watching
         self.index = index
+        self._desk = desk
         self._store = store
         self.fetcher = fetcher
         self._parser = parser
@@ -189,7 +193,7 @@ class Pipeline:
                 await self._take(commit, feed, parsed, each, now, planned, baseline=old)
         if first_poll and feed.first_run == "baseline":
             self._baseline.count(feed.name, len(commit.entries), now)
-        return commit.finish(self.index, self._baseline)
+        return commit.finish(self.index, self._desk, self._baseline)
 
     async def _identify(
         self, feed: Feed, state: FeedState, entries: Sequence[Entry], now: datetime
@@ -230,15 +234,13 @@ class Pipeline:
             if matches:
                 self._baseline.would_match(document, matches)
         elif matches:
-            story = decision.story.id
-            prior = (*await self._store.outbox_rows(story_id=story), *planned[story])
             summary = summarise(document, hits_of(matches))
             entities = watching.ruleset.entities(document)
             matched = Matched(document, each.entry_id, now, decision, matches, entities, summary)
-            made = plan(matched, prior, watching.router, watching.settings, now)
-            planned[story].extend(made.rows)
-            commit.outbox.extend(made.rows)
-            outcome = made.outcome
+            outcome = await self._plan(commit, matched, planned, now)
+        if not baseline and (grown := self._desk.joined(decision, document, now)) is not None:
+            # A rule waited for this story to grow; the entry that it matched came earlier.
+            await self._plan(commit, grown, planned, now)
         commit.matches.extend(EntryMatch(each.entry_id, match) for match in matches)
         commit.entries.append(
             StoredEntry(
@@ -257,6 +259,23 @@ class Pipeline:
             )
         )
 
+    async def _plan(
+        self,
+        commit: _Commit,
+        matched: Matched,
+        planned: dict[str, list[OutboxRow]],
+        now: datetime,
+    ) -> str:
+        """Plan the alerts of a matched entry; returns what became of it, in words."""
+        story = matched.decision.story.id
+        prior = (*await self._store.outbox_rows(story_id=story), *planned[story])
+        made = self._desk.plan(matched, prior, self.watching.router, self.watching.settings, now)
+        planned[story] = [row for row in planned[story] if row.id not in made.forget]
+        planned[story].extend(made.rows)
+        commit.withdraw(made.forget)
+        commit.outbox.extend(made.rows)
+        return made.outcome
+
 
 class _Commit:
     """A PollCommit in the making."""
@@ -266,6 +285,7 @@ class _Commit:
         self.entries: list[StoredEntry] = []
         self.matches: list[EntryMatch] = []
         self.outbox: list[OutboxRow] = []
+        self._forget: list[str] = []
         self._seen: list[SeenKey] = []
         self._touched: list[bytes] = []
 
@@ -273,7 +293,12 @@ class _Commit:
         self._seen.extend(each.seen)
         self._touched.extend(all_keys(each.keys))
 
-    def finish(self, index: StoryIndex, baseline: BaselineLog) -> PollCommit:
+    def withdraw(self, rows: Sequence[str]) -> None:
+        """Take back held rows by their ids, whether stored already or planned in this poll."""
+        self.outbox = [row for row in self.outbox if row.id not in rows]
+        self._forget.extend(rows)
+
+    def finish(self, index: StoryIndex, desk: Desk, baseline: BaselineLog) -> PollCommit:
         return PollCommit(
             self.state,
             tuple(self.entries),
@@ -282,7 +307,8 @@ class _Commit:
             tuple(self.matches),
             index.changed(),
             tuple(self.outbox),
-            (*index.blobs(), *baseline.blobs()),
+            (*index.blobs(), *desk.blobs(), *baseline.blobs()),
+            tuple(self._forget),
         )
 
 

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 from monitor.alerts import silence as silences_of
 from monitor.alerts.inhibit import Recent
 from monitor.alerts.plan import Ask, Plan, Standing, counts_volume, plan
-from monitor.alerts.route import Labels, Router
+from monitor.alerts.policy import held_by_time, policy_of
+from monitor.alerts.route import Destination, Labels, Router
 from monitor.alerts.rows import Matched, item_of, labels_of, outbox_row, story_alert
 from monitor.alerts.silence import Silence, muted_by, read_silences
 from monitor.alerts.throttle import Ledger
@@ -149,21 +150,29 @@ class Desk:
 
     def _remember_waiting(self, made: Plan, matched: Matched, story: str, now: datetime) -> None:
         waiting = self.memory.waiting
-        if not made.waiting:
-            if waiting.pop(story, None) is not None:
-                self._changed = True
-            return
-        self._changed = True
-        if story in waiting:
-            return
-        # Only what an alert shows is kept: the text itself was looked at already.
-        document = replace(matched.document, summary="", content="")
-        kept = Waiting(replace(matched, document=document), now)
-        _see(kept, matched.decision, matched.document.source, now)
-        waiting[story] = kept
-        old = [ident for ident, each in waiting.items() if now - each.since > WAIT_MOST]
-        for ident in old + list(waiting)[: max(0, len(waiting) - len(old) - WAITING_MOST)]:
-            waiting.pop(ident, None)
+        known = waiting.get(story)
+        if known is not None:
+            rules = {match.rule for match in known.matched.matches}
+            over = rules & {match.rule for match in matched.matches} - set(made.waiting)
+            if over:
+                del waiting[story]
+            self._changed = True
+        elif made.waiting:
+            self._changed = True
+            # Only what an alert shows is kept: the text itself was looked at already.
+            kept = Waiting(
+                replace(
+                    matched,
+                    document=replace(matched.document, summary="", content=""),
+                    matches=tuple(m for m in matched.matches if m.rule in made.waiting),
+                ),
+                now,
+            )
+            _see(kept, matched.decision, matched.document.source, now)
+            waiting[story] = kept
+            old = [ident for ident, each in waiting.items() if now - each.since > WAIT_MOST]
+            for ident in old + list(waiting)[: max(0, len(waiting) - len(old) - WAITING_MOST)]:
+                waiting.pop(ident, None)
 
     def _count_volumes(
         self, matched: Matched, router: Router, settings: Settings, now: datetime
@@ -186,21 +195,28 @@ class Desk:
             if burst is None:
                 continue
             for destination in destinations:
-                alert = volume_alert(rule.name, alone.severity, destination.channel, burst, now)
-                rows.append(outbox_row(replace(alert, mention=destination.mention), now))
+                alert = volume_alert(rule.name, alone.severity, destination, burst, now)
+                wait = held_by_time(policy_of(destination, settings), now)
+                if wait is None or alone.severity is Severity.CRITICAL:
+                    rows.append(outbox_row(alert, now))
+                else:
+                    rows.append(outbox_row(alert, now, held_until=wait.until, why=wait.why))
         return rows
 
 
-def volume_alert(rule: str, severity: Severity, channel: str, burst: Burst, now: datetime) -> Alert:
+def volume_alert(
+    rule: str, severity: Severity, destination: Destination, burst: Burst, now: datetime
+) -> Alert:
     """Return the message about a rule that matches more stories than usual."""
     return Alert(
         kind="digest",
-        channel=channel,
+        channel=destination.channel,
         story_id=f"volume/{rule}",
         title=f"{rule}: {burst.why}",
         first_seen=now,
         severity=severity,
         rules=(rule,),
+        mention=destination.mention,
         reason=burst.why,
         revision=int(now.timestamp()),
         items=burst.items,

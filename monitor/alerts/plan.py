@@ -231,8 +231,9 @@ def _tell(
     policy = policy_of(destination, settings)
     held = _held(kind, alert, labels, destination, policy, before, rules, settings, now, standing)
     if held is not None:
-        row = outbox_row(replace(alert, group=held.group), now, held_until=held.until, why=held.why)
         made.groups.extend(held.groups)
+    if held is not None and held.until > now:
+        row = outbox_row(replace(alert, group=held.group), now, held_until=held.until, why=held.why)
         made.said.append(f"{kind} for {channel} held until {held.until:%F %R} UTC ({held.why})")
     else:
         row = outbox_row(alert, now)

@@ -112,8 +112,8 @@ def story_alert(
     )
 
 
-def item_of(alert: Alert) -> AlertItem:
-    """Return the line that stands for ``alert`` in a digest."""
+def item_of(alert: Alert, delivery: str = "") -> AlertItem:
+    """Return the line that stands for ``alert`` in a digest; ``delivery`` is its row's id."""
     return AlertItem(
         title=alert.title,
         url=alert.url,
@@ -122,6 +122,7 @@ def item_of(alert: Alert) -> AlertItem:
         published=alert.published or alert.first_seen,
         severity=Severity(alert.severity),
         sources=max(1, len(alert.sources)),
+        delivery=delivery,
     )
 
 
