@@ -10,8 +10,8 @@ from email.utils import parsedate_to_datetime
 RETRY_AFTER_MAX = timedelta(days=7)  # a longer wish is a mistake, or a way to silence a feed
 FRESH_MAX = timedelta(days=30)  # bounds the arithmetic; the schedule has its own, smaller, maximum
 
-_DELTA = re.compile(r"[0-9]{1,18}\Z")
-_MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,18})\"?\s*(?:,|$)", re.IGNORECASE)
+_DELTA = re.compile(r"[0-9]{1,30}\Z")
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,30})\"?\s*(?:,|$)", re.IGNORECASE)
 _UNCACHED = re.compile(r"(?:^|[,\s])(?:no-store|no-cache)\s*(?:,|=|$)", re.IGNORECASE)
 
 
