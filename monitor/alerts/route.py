@@ -93,6 +93,26 @@ class Router:
             for channel, each in found.items()
         )
 
+    def walk(self, labels: Labels, rule: str) -> tuple[str, ...]:
+        """Return in words how each route took or left an alert of ``rule``, for `routes test`."""
+        out = []
+        for position, route in self._routes:
+            name = f"route {position + 1}" + (f" ({route.name})" if route.name else "")
+            failed = [
+                label
+                for label, wanted in route.when.items()
+                if not matches({label: wanted}, labels, rule)
+            ]
+            if failed:
+                out.append(f"{name}: no, {', '.join(failed)} differs")
+                continue
+            to = ", ".join(route.to) or self._default
+            out.append(f"{name}: takes it to {to}")
+            if not route.continue_:
+                break
+            out[-1] += ", and goes on"
+        return tuple(out)
+
     def _route_rule(self, rule: str, labels: Labels, found: dict[str, _Found]) -> bool:
         """Add the destinations of one rule; tell whether any of them can be delivered to."""
         taken = False

@@ -13,11 +13,16 @@ COMMANDS: dict[str, str] = {
     "run": "monitor.cli.run:run",
     "once": "monitor.cli.run:once",
     "demo": "monitor.cli.demo:demo",
+    "init": "monitor.cli.init:init",
+    "check": "monitor.cli.check:check",
+    "routes": "monitor.cli.routes:routes",
+    "silence": "monitor.cli.silence:silence",
     "outbox": "monitor.cli.outbox:outbox",
     "send-test": "monitor.cli.send_test:send_test",
     "match": "monitor.cli.stories:match",
     "replay": "monitor.cli.stories:replay",
     "parse": "monitor.cli.parse:parse",
+    "extract": "monitor.cli.parse:extract",
 }
 
 
