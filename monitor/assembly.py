@@ -17,6 +17,7 @@ from monitor.config.secrets import secret_values
 from monitor.daemon import Daemon, watching
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
+from monitor.delivery.preflight import refused_token
 from monitor.errors import ConfigError, Problem
 from monitor.jobs.local import LocalQueue
 from monitor.pipeline import Watching
@@ -103,6 +104,10 @@ async def assembled(
         senders = build_senders(current.settings)
         deliverer = Deliverer(store, senders, clock, random=random)
         stack.push_async_callback(deliverer.aclose)
+        if refusal := await refused_token(senders):
+            place = loaded.positions.place(("slack", "token"))
+            message = f"Slack refuses the token: {refusal.reason}"
+            raise ConfigError([Problem(message, place, refusal.hint)])
 
         def reload() -> Watching | None:
             fresh = reloader.check()

@@ -174,6 +174,14 @@ class Daemon:
                 return
             await asyncio.sleep(max(wait, 0.01))
 
+    def parked_channels(self) -> list[str]:
+        """Return, in plain words, the channels that refuse messages until somebody acts."""
+        return [
+            f"channel {each.channel}: {each.reason}; its alerts are kept"
+            for each in self._deliverer.health()
+            if each.state == "parked"
+        ]
+
     def use_fetcher(self, fetcher: Fetcher) -> None:
         """Fetch with ``fetcher`` from now on; polls under way finish with the old one."""
         self._fetcher = fetcher

@@ -14,7 +14,9 @@ from rich.table import Table
 from monitor.cli.common import Watch, glance
 from monitor.clock import Clock, SystemClock
 from monitor.config.load import feeds
-from monitor.errors import ParseError
+from monitor.delivery.build import build_senders
+from monitor.delivery.preflight import refused_channels, refused_token
+from monitor.errors import ParseError, Problem
 from monitor.pipeline import document_of
 from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
@@ -84,6 +86,27 @@ async def _look(
     ]
     newest = max((each.published for each in documents if each.published), default=None)
     return FeedLook(feed, True, "ok", len(documents), newest, tuple(matching))
+
+
+async def look_at_channels(watch: Watch) -> tuple[Problem, ...]:
+    """Ask Slack for the token and the channels; returns what it refuses, with places."""
+    senders = build_senders(watch.loaded.settings)
+    place = watch.loaded.positions.place
+    try:
+        if refusal := await refused_token(senders):
+            message = f"Slack refuses the token: {refusal.reason}"
+            return (Problem(message, place(("slack", "token")), refusal.hint),)
+        return tuple(
+            Problem(
+                f"Slack refuses the channel {each.channel}: {each.reason}",
+                place(("channels", each.channel or "")),
+                each.hint,
+            )
+            for each in await refused_channels(senders)
+        )
+    finally:
+        for sender in senders.values():
+            await sender.aclose()
 
 
 def show_feeds(looks: Sequence[FeedLook], console: Console) -> None:

@@ -13,7 +13,7 @@ import click
 
 from monitor import failpoints, logs
 from monitor.cli.common import config_option, run_async
-from monitor.errors import UsageError
+from monitor.errors import EXIT_OK, EXIT_USAGE, UsageError
 
 log_options = [
     click.option(
@@ -65,17 +65,22 @@ def run(config_path: Path, log_level: str, log_json: bool | None) -> None:
 )
 @log_options[0]
 @log_options[1]
-def once(config_path: Path, due_only: bool, log_level: str, log_json: bool | None) -> None:
+def once(config_path: Path, due_only: bool, log_level: str, log_json: bool | None) -> int:
     """Poll every feed once, deliver what matched, and end: for cron.
 
-    A feed that fails is logged and does not change the exit code.
+    A feed that fails is logged and does not change the exit code; a channel that refuses does
+    (its alerts are kept for the next call).
     """
     from monitor.assembly import assembled
 
     redactor = _logging(log_level, log_json)
 
-    async def main() -> None:
+    async def main() -> list[str]:
         async with assembled(config_path, os.environ, redactor=redactor) as daemon:
             await daemon.once(due_only)
+            return daemon.parked_channels()
 
-    run_async(main)
+    parked = run_async(main)
+    for line in parked:
+        click.echo(f"error: {line}", err=True)
+    return EXIT_USAGE if parked else EXIT_OK

@@ -259,6 +259,11 @@ class SlackSender:
         answer = await self._api.call(lambda: self._api.client.auth_test())
         return Sent() if isinstance(answer, Mapping) else answer
 
+    async def find(self) -> Result:
+        """Ask Slack whether the channel is there, without posting."""
+        found = await self._api.channel_id(self.channel)
+        return Sent() if isinstance(found, str) else found
+
     async def aclose(self) -> None:
         await self._api.aclose()
 
