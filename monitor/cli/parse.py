@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -25,6 +25,9 @@ from monitor.errors import EXIT_FINDINGS, FetchError, NewswatchError, ParseError
 from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
 from monitor.values import Entry, Feed, ParsedFeed
+
+if TYPE_CHECKING:
+    from monitor.sources.extract import Article
 
 _FILE_LIMIT = 20 * 1024 * 1024  # bytes; the same bound as for a fetched body
 _WALL = timedelta(seconds=20)  # one document at a time, and somebody is waiting for it
@@ -139,6 +142,63 @@ def parsed_to_json(source: str, feed: ParsedFeed) -> dict[str, Any]:
         },
         "entries": [_entry_to_json(entry) for entry in feed.entries],
     }
+
+
+@click.command()
+@inputs_argument
+@allow_option
+@json_option
+def extract(inputs: tuple[str, ...], allow: tuple[str, ...], as_json: bool) -> None:
+    """Show the article of each page: its text without menus, sidebars and comments."""
+
+    async def main() -> int:
+        failed = 0
+        async with AsyncExitStack() as stack:
+            reader = Reader(allow)
+            stack.push_async_callback(reader.aclose)
+            pool = ParsePool()
+            stack.push_async_callback(pool.aclose)
+            for source in inputs:
+                try:
+                    body = await reader.read(source)
+                    article = await pool.extract(
+                        body.data, content_type=body.content_type, url=body.url
+                    )
+                except (FetchError, ParseError) as error:
+                    failed += 1
+                    _fail(source, error, as_json)
+                    continue
+                if as_json:
+                    emit(article_to_json(source, article))
+                else:
+                    _show_article(article)
+        return failed
+
+    failed = run_async(main)
+    if failed and not as_json:
+        raise SystemExit(EXIT_FINDINGS)
+
+
+def article_to_json(source: str, article: Article) -> dict[str, Any]:
+    """Return the machine interface's document for one page."""
+    return {
+        "input": source,
+        "title": article.title,
+        "text": article.text,
+        "published": _time(article.published),
+        "language": article.language,
+        "site": article.site,
+    }
+
+
+def _show_article(article: Article) -> None:
+    console = stdout_console()
+    console.print(Text(article.title or "(no title)", style="bold"))
+    when = f"{article.published:%Y-%m-%d %H:%M} UTC" if article.published else ""
+    facts = [article.site or "", when, article.language or ""]
+    console.print(Text(" · ".join(fact for fact in facts if fact), style="dim"))
+    console.print()
+    console.print(Text(article.text))
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:

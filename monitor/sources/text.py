@@ -87,7 +87,7 @@ def html_to_text(markup: str, cap: int = FIELD_CAP) -> str:
     markup = markup[:cap]
     if "<" not in markup:
         return plain_paragraphs(html.unescape(markup) if "&" in markup else markup)
-    if _too_deep(markup):
+    if nests_deeply(markup):
         return plain_paragraphs(html.unescape(_TAG_RE.sub(" ", markup)))
     # Splitting and joining puts a mark on both sides of each block tag, all in C. A mark between
     # cells is moved in front of the table, where it does no harm.
@@ -137,8 +137,8 @@ def _join_lines(text: str) -> str:
     return "".join(out)
 
 
-def _too_deep(markup: str) -> bool:
-    """Whether elements nest more than ``_MAX_OPEN`` deep; a rough count first, in C."""
+def nests_deeply(markup: str) -> bool:
+    """Whether elements nest deeper than any article's; a rough count first, in C."""
     if markup.count("<") <= _MAX_OPEN:
         return False
     balance = highest = 0

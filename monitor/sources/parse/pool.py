@@ -16,15 +16,19 @@ import struct
 import sys
 from asyncio.subprocess import PIPE, Process
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.errors import ParseError
 from monitor.values import ParsedFeed
+
+if TYPE_CHECKING:
+    from monitor.sources.extract import Article
 
 log = logging.getLogger(__name__)
 
 _JOBS = 5_000  # documents a worker reads before a fresh one takes over
 _START = 30.0  # seconds a worker may take to start on a busy machine
+_PAGE_WALL = 15.0  # seconds for the article of a page; 600 kB take 0.3, loading trafilatura 0.5
 _LENGTH = struct.Struct("!Q")
 _BUFFER = 1 << 20  # bytes the pipe reader holds before it pauses the worker
 # The worker gets the parent's import path: it must find this package however it was started.
@@ -73,25 +77,36 @@ class ParsePool:
         Raises ``ParseError``, also when the worker had to be killed (reason ``parser_timeout``) or
         died (``parser_died``).
         """
-        result = await self.call(
-            "parse",
-            body,
-            content_type=content_type,
-            url=url,
-            known=known,
-            max_entries=self._max_entries,
-        )
+        options = {
+            "content_type": content_type,
+            "url": url,
+            "known": known,
+            "max_entries": self._max_entries,
+        }
+        result = await self._call("parse", body, options, self._wall)
         if not isinstance(result, ParsedFeed):
             raise TypeError(f"the worker answered {type(result).__name__}")
         return result
 
-    async def call(self, job: str, body: bytes, **options: Any) -> Any:
+    async def extract(
+        self, body: bytes, *, content_type: str | None = None, url: str | None = None
+    ) -> Article:
+        """Return the article in a page (see ``monitor.sources.extract.extract``).
+
+        A page may take ``_PAGE_WALL``; raises ``ParseError`` as ``parse`` does.
+        """
+        article: Article = await self._call(
+            "extract", body, {"content_type": content_type, "url": url}, _PAGE_WALL
+        )
+        return article
+
+    async def _call(self, job: str, body: bytes, options: dict[str, Any], wall: float) -> Any:
         """Run one of the worker's jobs (see ``monitor.sources.parse.worker``) on ``body``."""
         if self._closed:
             raise RuntimeError("the pool is closed")
         worker = await self._worker()
         try:
-            kind, value = await worker.run((job, body, options), self._wall)
+            kind, value = await worker.run((job, body, options), wall)
         finally:
             if not self._closed:
                 self._queue().put_nowait(worker)

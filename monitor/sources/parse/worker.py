@@ -25,7 +25,14 @@ except ImportError:  # pragma: no cover - not on Windows
 _LENGTH = struct.Struct("!Q")
 _OPEN_FILES = 32  # a parser opens none; imports need a few
 
-JOBS: dict[str, Callable[..., Any]] = {"parse": parse}
+
+def _extract(body: bytes, **options: Any) -> Any:
+    from monitor.sources.extract import extract  # trafilatura takes 0.5 s and 60 MB to load
+
+    return extract(body, **options)
+
+
+JOBS: dict[str, Callable[..., Any]] = {"parse": parse, "extract": _extract}
 
 
 def main() -> None:
