@@ -56,8 +56,17 @@ _META_OF: Mapping[str, MetaField] = {
     "url": "url",
 }
 NONE_SCOPES = (
-    "title", "lead", "body", "summary", "content", "category", "url", "author", "source", "tag",
-)  # fmt: skip
+    "title",
+    "lead",
+    "body",
+    "summary",
+    "content",
+    "category",
+    "url",
+    "author",
+    "source",
+    "tag",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,11 @@ class Builder:
             return None
         body = key.strip()
         if len(body) < 3 or not (body.startswith("/") and body.endswith("/")):
-            raise fail(path, f"key {key!r} is not a regular expression", "write it between slashes: /CVE-\\d{4}-\\d{4,7}/")  # fmt: skip
+            raise fail(
+                path,
+                f"key {key!r} is not a regular expression",
+                r"write it between slashes: /CVE-\d{4}-\d{4,7}/",
+            )
         return self.regex(body[1:-1], path).pattern
 
     def _ignored(self) -> Node | None:
@@ -165,13 +178,19 @@ class Builder:
 
     def _thin(self, term: Term, path: Path) -> None:
         if not term.forms:
-            self.note(path, f"{term.text!r} has no letters or digits and never fires",
-                      "write it in words or as a /regular expression/")  # fmt: skip
+            self.note(
+                path,
+                f"{term.text!r} has no letters or digits and never fires",
+                "write it in words or as a /regular expression/",
+            )
             return
         form = term.forms[0]
         if len(form) == 1 and len(form[0][1]) == 1 and form[0][1].isascii() and form[0][0] != "w":
-            self.note(path, f"{term.text!r} is read as the single letter {form[0][1]!r}",
-                      f"for the exact spelling write a regular expression: /{_escaped(term.text)}/")  # fmt: skip
+            self.note(
+                path,
+                f"{term.text!r} is read as the single letter {form[0][1]!r}",
+                f"for the exact spelling write a regular expression: /{_escaped(term.text)}/",
+            )
 
     def named_list(self, name: str, path: Path, context: Context) -> Node:
         """Return any of the terms of ``lists.NAME``; raises ``RuleError``."""
@@ -209,7 +228,11 @@ class Builder:
         if isinstance(item, str):
             return item
         if item is None:
-            raise fail(path, "empty item", '`#` starts a comment in YAML: quote it ("#name") or write list:name')  # fmt: skip
+            raise fail(
+                path,
+                "empty item",
+                '`#` starts a comment in YAML: quote it ("#name") or write list:name',
+            )
         if isinstance(item, bool):
             raise fail(path, f"YAML read a truth value ({item}) here", 'quote the word: "no", "on"')
         if isinstance(item, (int, float)):
@@ -364,7 +387,9 @@ class Builder:
         parts = self.items(value["of"], (*path, "of"), context)
         n = _whole(value["n"], (*path, "n"))
         if not 1 <= n <= len(parts):
-            raise fail((*path, "n"), f"n is {n}, of has {len(parts)} items", f"write 1 to {len(parts)}")  # fmt: skip
+            raise fail(
+                (*path, "n"), f"n is {n}, of has {len(parts)} items", f"write 1 to {len(parts)}"
+            )
         return AtLeastOf(n, tuple(parts))
 
     def near(self, value: Any, path: Path, context: Context) -> Node:
@@ -391,24 +416,39 @@ class Builder:
         if isinstance(value, Mapping):
             if set(value) == {"any"}:
                 names = _listed(value["any"], (*path, "any"))
-                return [either([self.entity(v, (*path, "any", i), context) for i, v in enumerate(names)])]  # fmt: skip
+                return [
+                    either(
+                        [self.entity(v, (*path, "any", i), context) for i, v in enumerate(names)]
+                    )
+                ]
             if set(value) == {"all"}:
                 return self.entities(value["all"], (*path, "all"), context)
             if set(value) == {"at_least", "of"}:
                 names = _listed(value["of"], (*path, "of"))
                 n = _whole(value["at_least"], (*path, "at_least"))
                 if not 1 <= n <= len(names):
-                    raise fail((*path, "at_least"), f"at_least is {n}, of has {len(names)} items", f"write 1 to {len(names)}")  # fmt: skip
+                    raise fail(
+                        (*path, "at_least"),
+                        f"at_least is {n}, of has {len(names)} items",
+                        f"write 1 to {len(names)}",
+                    )
                 parts = [self.entity(v, (*path, "of", i), context) for i, v in enumerate(names)]
                 return [AtLeastOf(n, tuple(parts))]
-            raise fail(path, "entities takes a list, {any: […]}, or {at_least: N, of: […]}",
-                       "write entities: {any: [Syria, Iraq]}")  # fmt: skip
+            raise fail(
+                path,
+                "entities takes a list, {any: […]}, or {at_least: N, of: […]}",
+                "write entities: {any: [Syria, Iraq]}",
+            )
         if not isinstance(value, list):
             return [self.entity(value, path, context)]
         names = _listed(value, path)
         if len(names) >= 3 and all(isinstance(each, str) for each in names):
-            self.note(path, f"all {len(names)} entities must be in the story",
-                      "write entities: {any: […]} if one is enough", "note")  # fmt: skip
+            self.note(
+                path,
+                f"all {len(names)} entities must be in the story",
+                "write entities: {any: […]} if one is enough",
+                "note",
+            )
         return [self.entity(each, (*path, i), context) for i, each in enumerate(names)]
 
     def entity(self, item: Any, path: Path, context: Context) -> Node:
@@ -456,7 +496,7 @@ class RuleBuilder:
         rule, path, builder = self.rule, self.path, self.builder
         languages = _languages(rule)
         context = Context(_inflect(rule.inflect, (*path, "inflect")), languages)
-        given = {
+        given: dict[str, Any] = {
             name: value
             for name in ("any", "all", "none", "min", "near", "entities", "match")
             if name in rule.model_fields_set
@@ -466,11 +506,17 @@ class RuleBuilder:
             given["in"] = rule.in_
         clauses = [name for name in given if name != "in"]
         if not clauses:
-            raise fail(path, f"rule {rule.name!r} has no clause", "add any, all, entities, near or match")  # fmt: skip
+            raise fail(
+                path, f"rule {rule.name!r} has no clause", "add any, all, entities, near or match"
+            )
         node = builder.clauses(given, path, context)
         if clauses == ["none"]:
-            builder.note((*path, "none"), f"rule {rule.name!r} has only `none` and never fires",
-                         "add any, all, entities, near or match", "error")  # fmt: skip
+            builder.note(
+                (*path, "none"),
+                f"rule {rule.name!r} has only `none` and never fires",
+                "add any, all, entities, near or match",
+                "error",
+            )
             return None
         if rule.unless_in:
             node = UnlessIn(node, builder.terms(rule.unless_in, (*path, "unless_in"), context))
@@ -483,8 +529,14 @@ class RuleBuilder:
         for name, value in where.items():
             path = (*self.path, "where", name)
             if name not in _META_OF:
-                known = sorted({"tags", "languages", "country", "source", "feed", "category", "author", "url"})  # fmt: skip
-                raise fail(path, f"unknown label {name!r}", _nearest(name, known, "labels") or f"use one of: {', '.join(known)}")  # fmt: skip
+                known = sorted(
+                    {"tags", "languages", "country", "source", "feed", "category", "author", "url"}
+                )
+                raise fail(
+                    path,
+                    f"unknown label {name!r}",
+                    _nearest(name, known, "labels") or f"use one of: {', '.join(known)}",
+                )
             items = value if isinstance(value, list) else [value]
             if not items:
                 raise fail(path, "empty list", "add a value or remove the key")

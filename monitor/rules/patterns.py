@@ -1,8 +1,8 @@
 """Regular expressions by RE2: linear time, bounded size, Unicode-aware ``\\b \\w \\d``.
 
 RE2's own classes are ASCII only (measured: plain RE2 does not find ``\\bсирия\\b``), so they are
-rewritten to Unicode classes. ``\\b`` has no Unicode spelling in RE2: at an edge of the expression it is
-checked outside, in between it becomes an ASCII-or-Unicode letter test.
+rewritten to Unicode classes. ``\\b`` has no Unicode spelling in RE2: at an edge of the expression
+it is checked outside, in between it becomes an ASCII-or-Unicode letter test.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _refuse(source: str) -> None:
 
 @lru_cache(maxsize=4096)
 def _engine(pattern: str) -> Any:
-    import re2
+    import re2  # type: ignore[import-untyped]
 
     options = re2.Options()
     options.max_mem = MAX_MEMORY

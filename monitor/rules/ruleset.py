@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from monitor.config.models import RuleSettings, Settings
-from monitor.rules.compile import Builder, CompiledRule
+from monitor.rules.compile import Builder
 from monitor.rules.entities import bundled
 from monitor.rules.entities.lookup import Named
 from monitor.rules.index.document import Slots
@@ -19,7 +19,6 @@ from monitor.rules.index.labels import Labels
 from monitor.rules.index.plan import forms_of
 from monitor.rules.index.trie import Trie
 from monitor.rules.problems import RuleProblem
-from monitor.rules.tree import Node
 from monitor.values import Document, EntityMention, Match
 
 

@@ -1,7 +1,8 @@
 """The bundled countries: names in many languages, English names and demonyms, capitals.
 
-Data: ``countries.tsv`` (English names, demonyms, capitals) is our own; ``names.tsv`` is generated from
-Unicode CLDR by ``scripts/make_gazetteer`` (licence: Unicode-3.0, see ``docs/dependencies.md``).
+Data: ``countries.tsv`` (English names, demonyms, capitals) is our own; ``names.tsv`` is generated
+from Unicode CLDR by ``scripts/make_gazetteer`` (licence: Unicode-3.0, see
+``docs/dependencies.md``).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def bundled() -> Gazetteer:
     for line in (folder / "countries.tsv").read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
-        code, names, demonyms, capitals, not_in = (line.split("\t") + ["", "", "", ""])[:5]
+        code, names, demonyms, capitals, not_in = ([*line.split("\t"), "", "", "", ""])[:5]
         english = [each for each in names.split("|") if each]
         aliases = english + [each for each in demonyms.split("|") if each] + others.get(code, [])
         countries[code] = Country(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from monitor.config.models import EntitySettings, Settings
@@ -121,8 +120,6 @@ class Lookup:
                 spellings += country.capitals
             guards = self._guards(settings, path)
             guards["not_in"] = not_in + guards["not_in"]
-        if settings is None or not settings.capitals:
-            pass
         return Named(Entity(name, self._terms(spellings, path), **guards), country.code, "country")
 
     def _guards(self, settings: EntitySettings, path: Path) -> dict[str, Any]:
@@ -140,14 +137,9 @@ class Lookup:
             if not needs:
                 raise fail(at, "needs has no clause", "write needs: {any: [iPhone, Cupertino]}")
             guards["needs"] = self.builder.clauses(needs, at, context)
-        if settings.valid:
-            for key in settings.valid:
-                if key not in ("from", "to"):
-                    raise fail(
-                        (*path, "valid", key), f"unknown key {key!r}", "valid takes from, to"
-                    )
-            guards["since"] = _day(settings.valid.get("from"), (*path, "valid", "from"))
-            guards["until"] = _day(settings.valid.get("to"), (*path, "valid", "to"))
+        if settings.valid is not None:
+            guards["since"] = settings.valid.from_
+            guards["until"] = settings.valid.to
         return guards
 
     def _terms(self, spellings: list[str], path: Path) -> tuple[Term, ...]:
@@ -182,12 +174,3 @@ def alias(spelling: str) -> Term:
         )
         return Term(spelling[1:], forms)
     return compile_term(spelling, inflect="none")
-
-
-def _day(value: Any, path: Path) -> date | None:
-    if value is None or isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        raise fail(path, f"{value!r} is not a date", "write it as 2024-12-08") from None

@@ -5,14 +5,33 @@ from __future__ import annotations
 import re
 
 _INITIAL = re.compile(r"[^\W\d_]\.?|(?:[^\W\d_]\.){2,}|[A-Z]{2,3}")
-_PARTICLES = frozenset("al el bin ibn von van der de da di la le du dos das".split())
+_PARTICLES = frozenset(
+    [
+        "al",
+        "el",
+        "bin",
+        "ibn",
+        "von",
+        "van",
+        "der",
+        "de",
+        "da",
+        "di",
+        "la",
+        "le",
+        "du",
+        "dos",
+        "das",
+    ]
+)
 
 
 def initials(name: str) -> tuple[str, ...]:
     """Return the other spellings of ``name`` that differ in initials only.
 
-    Given names become initials ("Wang Yi" stays, "John Fitzgerald Kennedy" gives "J. F. Kennedy" and
-    "John F. Kennedy"); written initials lose or gain dots and blanks ("J.R. Smith", "J R Smith").
+    Given names become initials ("Wang Yi" stays, "John Fitzgerald Kennedy" gives "J. F. Kennedy"
+    and "John F. Kennedy"); written initials lose or gain dots and blanks ("J.R. Smith", "J R
+    Smith").
     """
     words = name.split()
     if len(words) < 2 or name.startswith("="):

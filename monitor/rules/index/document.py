@@ -1,58 +1,119 @@
-"""One document made ready for rules: a row of token slots over all fields, and lazily what few rules
+"""One document made ready for rules: a row of token slots over all fields, and lazily what few
+rules
 ask for (character offsets, paragraphs, sentences)."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from functools import lru_cache
 
 from monitor.rules.text.fold import analyse
-from monitor.rules.text.scan import readable, surfaces, surfaces_at
+from monitor.rules.text.scan import chunk_starts, paragraph_ranges, readable, surfaces_at
 from monitor.values import TEXT_FIELDS, Document, TextField
 
 MAX_FIELD = 150_000
-"""Characters of a field that are looked at (an article of 25,000 words); bounds the time a story can
-take (measured: 60 ms for 150,000 characters)."""
+"""Characters of a field that are looked at (an article of 25,000 words); bounds the time a story
+can
+take."""
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।]['\"’”»)\]]*")
 # A full stop after these ends no sentence.
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof gen col lt sgt capt sen rep gov pres st jr sr inc ltd corp co vs etc no fig dept "
-    "jan feb mar apr jun jul aug sep sept oct nov dec mt ft approx est min max al dlrs pct".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "gen",
+        "col",
+        "lt",
+        "sgt",
+        "capt",
+        "sen",
+        "rep",
+        "gov",
+        "pres",
+        "st",
+        "jr",
+        "sr",
+        "inc",
+        "ltd",
+        "corp",
+        "co",
+        "vs",
+        "etc",
+        "no",
+        "fig",
+        "dept",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "mt",
+        "ft",
+        "approx",
+        "est",
+        "min",
+        "max",
+        "al",
+        "dlrs",
+        "pct",
+    ]
 )
+
+
+class Row:
+    """The slots of one paragraph: ``low`` is its first slot, ``odd`` the chunks (by number) that
+    are not
+    exactly one slot, with the number of slots that they are."""
+
+    __slots__ = ("chunks", "field", "low", "number", "odd", "starts")
+
+    def __init__(self, field: int, number: int, low: int, chunks: list[str]) -> None:
+        self.field = field
+        self.number = number
+        self.low = low
+        self.chunks = chunks
+        self.odd: list[tuple[int, int]] = []
+        self.starts: list[int] | None = None
 
 
 class Slots:
     """The token slots of a document: title, break, summary, break, content.
 
-    ``fields`` gives each field's half-open range of slots, ``breaks`` the slots that are paragraph or
-    field breaks, ascending; both are filled by ``Trie.find``, which reads the tokens anyway.
+    ``fields`` gives each field's half-open range of slots, ``breaks`` the slots that are
+    paragraph or field breaks, ascending, ``rows`` the paragraphs; ``shouted`` says whether the
+    headline is in capitals. ``Trie.find`` fills them, since it reads the tokens anyway.
     """
 
     __slots__ = (
-        "_offsets",
-        "_sentences",
-        "breaks",
-        "document",
-        "fields",
-        "shouted",
-        "surfaces",
-    )
+        """Return (field, start, end) of the slots ``first`` to ``last``, both included."""
+    )  # fmt: skip
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.surfaces = tuple(
-            surfaces(text[:MAX_FIELD]) if text else []
-            for text in (document.title, document.summary, document.content)
-        )
         self.fields: tuple[tuple[int, int], ...] = ()
         self.breaks: list[int] = []
-        self.shouted = is_shouted(document.title, len(self.surfaces[0]))
+        self.rows: list[Row] = []
+        self.shouted = False
+        self._lows: list[int] | None = None
+        self._ranges: dict[int, list[tuple[int, int]]] = {}
         self._offsets: list[tuple[int, int]] | None = None
         self._sentences: list[int] | None = None
 
     def text(self, name: TextField) -> str:
         """Return the part of a field's text that is looked at."""
-        return self.document.text(name)[:MAX_FIELD]
+        text = self.document.text(name)
+        return text if len(text) <= MAX_FIELD else text[:MAX_FIELD]
 
     @property
     def summary_repeats(self) -> bool:
@@ -66,20 +127,66 @@ class Slots:
             return "title"
         return "summary" if slot < self.fields[1][1] else "content"
 
+    def text_range(self, first: int, last: int) -> tuple[TextField, int, int]:
+        """Return (field, start, end) of the slots ``first`` to ``last`` inclusive, in code
+        points."""
+        if self._lows is None:
+            self._lows = [row.low for row in self.rows]
+        row = self.rows[bisect_right(self._lows, first) - 1]
+        start, end = self._range(row, first)
+        if last != first:
+            end = self._range(row, last)[1]
+        return TEXT_FIELDS[row.field], start, end
+
+    def _range(self, row: Row, slot: int) -> tuple[int, int]:
+        chunk, part = slot - row.low, 0
+        for odd, count in row.odd:
+            if chunk < odd:
+                break
+            if chunk < odd + count:
+                chunk, part = odd, chunk - odd
+                break
+            chunk -= count - 1
+        text = row.chunks[chunk]
+        at = self._start(row, chunk)
+        if text.isalnum() and text.isascii():
+            return at, at + len(text)
+        start, end = chunk_offsets(text)[part]
+        return at + start, at + end
+
+    def _start(self, row: Row, chunk: int) -> int:
+        if row.starts is None:
+            text = self.text(TEXT_FIELDS[row.field])
+            ranges = self._ranges.get(row.field)
+            if ranges is None:
+                ranges = self._ranges[row.field] = paragraph_ranges(readable(text))
+            start, end = ranges[row.number]
+            # One blank between chunks and none around: lengths alone tell where each one starts.
+            if end - start == sum(map(len, row.chunks)) + len(row.chunks) - 1:
+                return start + sum(map(len, row.chunks[:chunk])) + chunk
+            text = readable(text)
+            word = row.chunks[chunk]
+            at = text.index(word, start)
+            if text.find(word, at + 1, end) < 0:
+                return at
+            row.starts = chunk_starts(text, row.chunks, start)
+        return row.starts[chunk]
+
     @property
     def offsets(self) -> list[tuple[int, int]]:
         """Code-point ranges of all slots, each in its field's text; (-1, -1) for breaks."""
         if self._offsets is None:
-            out: list[tuple[int, int]] = []
-            for name in TEXT_FIELDS:
-                if out or name != "title":
-                    out.append((-1, -1))
-                for surface, start, _end in surfaces_at(self.text(name)):
-                    parts = analyse(surface).parts
-                    if not parts:
-                        out.append((-1, -1))
-                    for part in parts:
-                        out.append((start + part.start, start + part.end))
+            out = [(-1, -1)] * self.fields[2][1]
+            for row in self.rows:
+                odd = dict(row.odd)
+                slot = row.low
+                for number, chunk in enumerate(row.chunks):
+                    count = odd.get(number, 1)
+                    if count:
+                        at = self._start(row, number)
+                        for a, b in chunk_offsets(chunk):
+                            out[slot] = (at + a, at + b)
+                            slot += 1
             self._offsets = out
         return self._offsets
 
@@ -116,9 +223,15 @@ class Slots:
         """Return the number of the sentence a slot lies in."""
         return bisect_right(self.sentence_starts, slot)
 
-    def text_range(self, first: int, last: int) -> tuple[TextField, int, int]:
-        """Return (field, start, end) of the slots ``first`` to ``last`` inclusive."""
-        return self.field_of(first), self.offsets[first][0], self.offsets[last][1]
+
+@lru_cache(maxsize=65_536)
+def chunk_offsets(chunk: str) -> tuple[tuple[int, int], ...]:
+    """Return the ranges of the word positions in a blank-separated chunk."""
+    return tuple(
+        (start + part.start, start + part.end)
+        for surface, start, _ in surfaces_at(chunk)
+        for part in analyse(surface).parts
+    )
 
 
 def is_shouted(title: str, tokens: int) -> bool:

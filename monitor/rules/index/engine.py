@@ -1,25 +1,27 @@
-"""The index: each rule posted under its rarest necessary group, candidates verified, hits collected.
+"""The index: each rule posted under its rarest necessary group, candidates verified, hits
+collected.
 
-A document touches only the rules whose anchor occurs in it; of those, most fall to a set test of their
-other groups. What is left is decided by the plan, or by evaluating the tree.
+A document touches only the rules whose anchor occurs in it; of those, most fall to a set test of
+their other groups. What is left is decided by the plan, or by evaluating the tree.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from monitor.rules import patterns
 from monitor.rules.index.document import Slots
-from monitor.rules.index.evaluate import Evaluation, Found
+from monitor.rules.index.evaluate import Evaluation, Found, Span
 from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.index.labels import Labels
-from monitor.rules.index.make import make_hit, make_match
+from monitor.rules.index.make import lazy_match, make_hit
 from monitor.rules.index.plan import Group, Plan, Planner, forms_of
-from monitor.rules.index.score import score_of, threshold
+from monitor.rules.index.score import Scorer, threshold
 from monitor.rules.index.trie import Trie
 from monitor.rules.tree import Form, Node
 from monitor.values import TEXT_FIELDS, Document, Hit, Match
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from monitor.rules.compile import CompiledRule
 
 _SAMPLE = 16
-"""Every sixteenth document is counted for the document frequencies: cheap, and enough for an order."""
+"""Every sixteenth document is counted for the document frequencies: cheap, and enough for an
+order."""
 _ALWAYS = -1  # the posting of rules without a necessary group
 
 Entry = tuple[int, int, int, Hit]
@@ -83,11 +86,11 @@ class Index:
         for plan in self.plans:
             groups = plan.groups
             if not groups:
-                plan.anchor = _ALWAYS
+                plan.others = ()
                 postings.setdefault(_ALWAYS, []).append(plan)
                 continue
             best = min(range(len(groups)), key=lambda i: weight(groups[i]))
-            plan.anchor = best
+            plan.others = groups[:best] + groups[best + 1 :]
             for form in dict.fromkeys(groups[best]):
                 postings.setdefault(form, []).append(plan)
         self._postings = postings
@@ -131,17 +134,14 @@ class Index:
         postings = self._postings
         out: dict[int, Plan] = {}
         absent = found.keys().isdisjoint
-        for form in found:
-            for plan in postings.get(form, ()):
-                order = plan.order
-                if order in out:
-                    continue
-                for group in plan.groups:
+        for form in postings.keys() & found.keys():
+            for plan in postings[form]:
+                for group in plan.others:
                     if absent(group):
                         break
                 else:
                     if not plan.vetoes or absent(plan.vetoes):
-                        out[order] = plan
+                        out[plan.order] = plan
         for plan in postings.get(_ALWAYS, ()):
             if not plan.vetoes or absent(plan.vetoes):
                 out[plan.order] = plan
@@ -151,24 +151,33 @@ class Index:
 class Run:
     """Decides candidates for one document and collects their hits."""
 
-    def __init__(
-        self, index: Index, slots: Slots, found: dict[int, list[tuple[int, int]]]
-    ) -> None:
+    def __init__(self, index: Index, slots: Slots, found: dict[int, list[tuple[int, int]]]) -> None:
         self.index = index
         self.slots = slots
         self.found = found
         self.labels = Labels(slots.document)
-        self.evaluation = Evaluation(
-            slots, found, index.trie.forms, index.today, self.labels.holds
-        )
+        self.evaluation = Evaluation(slots, found, index.trie.forms, index.today, self.labels.holds)
+        self._scorer: Scorer | None = None
         self._entries: dict[tuple[int, int], list[Entry]] = {}
         self._ignored: bool | None = None
 
     def matches(self, candidates: Sequence[Plan]) -> tuple[Match, ...]:
+        """Return the matches of those candidates that hold."""
         out: list[Match] = []
+        respects = self.index.ignore is not None
         for plan in candidates:
-            match = self._match(plan)
-            if match is not None:
+            if respects and plan.ignores and self.ignored():
+                continue
+            if plan.tree is not None:
+                if not self.evaluation.holds(plan.tree):
+                    continue
+            elif (plan.metas and not all(map(self.labels.holds, plan.metas))) or (
+                plan.nears and not self._all_near(plan)
+            ):
+                continue
+            key = key_of(plan.key, self.slots) if plan.key else None
+            match = lazy_match(plan.name, key, partial(self.detail, plan))
+            if plan.min_score <= 0.0 or match.score >= plan.min_score:
                 out.append(match)
         return tuple(out)
 
@@ -179,44 +188,46 @@ class Run:
             self._ignored = node is not None and self.evaluation.holds(node)
         return self._ignored
 
-    def _match(self, plan: Plan) -> Match | None:
-        if plan.ignores and self.index.ignore is not None and self.ignored():
-            return None
-        for meta in plan.metas:
-            if not self.labels.holds(meta):
-                return None
-        if plan.tree is None:
-            entries = self._exact(plan)
-            if entries is None:
-                return None
-        else:
-            if not self.evaluation.holds(plan.tree):
-                return None
-            entries = self._evaluated(plan.tree)
-        score = score_of(self.slots, plan.groups, self.found, entries)
-        if score < plan.min_score:
-            return None
-        key = key_of(plan.key, self.slots) if plan.key else None
-        return make_match(plan.name, score, tuple([entry[3] for entry in entries]), key)
+    def detail(self, plan: Plan) -> tuple[float, tuple[Hit, ...]]:
+        """Return the score and the hits of a plan that holds."""
+        entries = self._exact(plan) if plan.tree is None else self._evaluated(plan.tree)
+        if self._scorer is None:
+            self._scorer = Scorer(self.slots, self.found)
+        bare = () if plan.groups else [entry[0] for entry in entries]
+        return self._scorer.score(plan.groups, bare), tuple([entry[3] for entry in entries])
 
-    def _exact(self, plan: Plan) -> list[Entry] | None:
-        """Return the hits of an exact plan, or None where proximity fails."""
-        near: dict[int, list[Entry]] = {}
-        rows: list[list[Entry]] = []
+    def _all_near(self, plan: Plan) -> bool:
         for left, right, n, ordered in plan.nears:
-            lefts = self._entries_of(plan.groups[left], plan.labels[left])
-            rights = self._entries_of(plan.groups[right], plan.labels[right])
-            kept = near_each_other(lefts, rights, n, ordered, self.slots.paragraph)
-            if kept is None:
-                return None
-            near[left], near[right] = kept
+            lefts, rights = self._spans(plan.groups[left]), self._spans(plan.groups[right])
+            if not near_each_other(lefts, rights, n, ordered, self.slots.breaks):
+                return False
+        return True
+
+    def _spans(self, group: Group) -> list[Span]:
+        found = self.found
+        out: list[Span] = []
+        for form in group:
+            if form in found:
+                out += found[form]
+        out.sort()
+        return out
+
+    def _exact(self, plan: Plan) -> list[Entry]:
+        near: dict[int, set[Span]] = {}
+        for left, right, n, ordered in plan.nears:
+            lefts, rights = self._spans(plan.groups[left]), self._spans(plan.groups[right])
+            kept = near_each_other(lefts, rights, n, ordered, self.slots.breaks)
+            near[left], near[right] = kept or (set(), set())
+        rows: list[list[Entry]] = []
         for index, group in enumerate(plan.groups):
-            chosen = near.get(index)
-            rows.append(self._entries_of(group, plan.labels[index]) if chosen is None else chosen)
+            row = self._entries_of(group, plan.labels[index])
+            kept_here = near.get(index)
+            if kept_here is not None:
+                row = [entry for entry in row if entry[:2] in kept_here]
+            rows.append(row)
         if len(rows) == 1:
             return rows[0]
-        merged = sorted({entry[:3]: entry for row in rows for entry in row}.values(), key=_place)
-        return merged
+        return sorted({entry[:3]: entry for row in rows for entry in row}.values(), key=_place)
 
     def _entries_of(self, group: Group, labels: tuple[int, ...]) -> list[Entry]:
         """Return the hits of a group's forms, in order."""
@@ -259,35 +270,42 @@ class Run:
 
 
 def near_each_other(
-    lefts: list[Entry],
-    rights: list[Entry],
-    n: int,
-    ordered: bool,
-    paragraph: Callable[[int], int],
-) -> tuple[list[Entry], list[Entry]] | None:
-    """Return the entries of both sides that have one of the other side within ``n`` words, in the
-    same paragraph and not overlapping; None if there are none."""
-    kept_left: dict[Entry, None] = {}
-    kept_right: dict[Entry, None] = {}
-    for these, those, swapped in ((lefts, rights, False), (rights, lefts, True)):
-        starts = [each[0] for each in those]
-        by_end = sorted(those, key=_end)
-        ends = [each[1] for each in by_end]
-        for this in these:
-            after = bisect_right(starts, this[1])
-            before = bisect_left(ends, this[0]) - 1
-            if after < len(those) and not (ordered and swapped):
-                other = those[after]
-                if other[0] - this[1] - 1 <= n and paragraph(this[0]) == paragraph(other[0]):
-                    (kept_right if swapped else kept_left)[this] = None
-                    continue
-            if before >= 0 and not (ordered and not swapped):
-                other = by_end[before]
-                if this[0] - other[1] - 1 <= n and paragraph(this[0]) == paragraph(other[0]):
-                    (kept_right if swapped else kept_left)[this] = None
+    lefts: list[Span], rights: list[Span], n: int, ordered: bool, breaks: list[int]
+) -> tuple[set[Span], set[Span]] | None:
+    """Return the spans of both sides that have one of the other side within ``n`` words, in the
+    same
+    paragraph and not overlapping; None if there are none. Both sides are sorted."""
+    kept_left = _beside(lefts, rights, n, breaks, after=True, before=not ordered)
     if not kept_left:
         return None
-    return list(kept_left), list(kept_right)
+    return kept_left, _beside(rights, lefts, n, breaks, after=not ordered, before=True)
+
+
+def _beside(
+    these: list[Span], those: list[Span], n: int, breaks: list[int], *, after: bool, before: bool
+) -> set[Span]:
+    kept: set[Span] = set()
+    starts = [each[0] for each in those]
+    ends = sorted(each[1] for each in those)
+    for this in these:
+        if after:
+            at = bisect_right(starts, this[1])
+            if (
+                at < len(starts)
+                and starts[at] - this[1] - 1 <= n
+                and bisect_left(breaks, starts[at]) == bisect_left(breaks, this[0])
+            ):
+                kept.add(this)
+                continue
+        if before:
+            at = bisect_left(ends, this[0]) - 1
+            if (
+                at >= 0
+                and this[0] - ends[at] - 1 <= n
+                and bisect_left(breaks, ends[at]) == bisect_left(breaks, this[0])
+            ):
+                kept.add(this)
+    return kept
 
 
 def key_of(key: str, slots: Slots) -> str | None:
@@ -320,7 +338,3 @@ def _place(entry: Entry) -> tuple[int, int, int]:
 def _hit_place(entry: Entry) -> tuple[int, int, int, int, int]:
     hit = entry[3]
     return entry[0], hit.start, entry[1], hit.end, entry[2]
-
-
-def _end(entry: Entry) -> int:
-    return entry[1]

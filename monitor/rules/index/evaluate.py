@@ -1,8 +1,8 @@
 """Whether a rule's tree holds for a document, and where: exact, by positions.
 
-Works on what the trie found. Called for the candidates that the index leaves, so clarity comes before
-speed here; still everything is linear (or n log n) in the number of occurrences, so that no rule and
-no story can hold up the event loop.
+Works on what the trie found. Called for the candidates that the index leaves, so clarity comes
+before speed here; still everything is linear (or n log n) in the number of occurrences, so that
+no rule and no story can hold up the event loop.
 """
 
 from __future__ import annotations
@@ -310,10 +310,7 @@ class Evaluation:
         return _merged(pairs.values())
 
     def _apart(self, lefts: Sequence[Place], rights: Sequence[Place], n: int) -> list[Place]:
-        near = {
-            (found.first, found.last)
-            for found in self._near_spans(lefts, rights, n)
-        }
+        near = {(found.first, found.last) for found in self._near_spans(lefts, rights, n)}
         return [place for place in lefts if (place.first, place.last) not in near]
 
     def _near_spans(
@@ -330,9 +327,7 @@ class Evaluation:
             ):
                 yield left
 
-    def _same(
-        self, lefts: Sequence[Place], rights: Sequence[Place], sentence: bool
-    ) -> list[Place]:
+    def _same(self, lefts: Sequence[Place], rights: Sequence[Place], sentence: bool) -> list[Place]:
         """One place for each sentence (paragraph) with both sides in it, side by side."""
         unit = self.slots.sentence if sentence else self.slots.paragraph
         groups: dict[int, tuple[list[Place], list[Place]]] = {}

@@ -1,7 +1,7 @@
 """How often forms occur in the bot's own traffic: what makes one group of a rule the rarest.
 
-Counts decay, so that last month's news matters less; they are kept under the forms' spelling, so that
-they outlive a rebuild, and serialise to a blob of the store.
+Counts decay, so that last month's news matters less; they are kept under the forms' spelling, so
+that they outlive a rebuild, and serialise to a blob of the store.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Frequencies:
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Frequencies:
-        """Read what ``to_bytes`` wrote; an unreadable blob gives empty counts (they are only a hint)."""
+        """Read what ``to_bytes`` wrote; an unreadable blob gives empty counts (they are only a
+        hint)."""
         try:
             body = json.loads(zlib.decompress(blob))
             return cls({str(k): float(v) for k, v in body["counts"].items()}, body["documents"])

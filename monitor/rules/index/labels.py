@@ -65,7 +65,9 @@ class Labels:
 
 def _any(meta: Meta, labels: Sequence[str], whole: bool = False) -> bool:
     """Whether a label contains (or, for ``whole``, is) one of the condition's terms."""
-    rows = [[part for surface in surfaces(label) for part in analyse(surface).parts] for label in labels]
+    rows = [
+        [part for surface in surfaces(label) for part in analyse(surface).parts] for label in labels
+    ]
     for term in meta.terms:
         for form in term.forms:
             for row in rows:
@@ -79,7 +81,9 @@ def _any(meta: Meta, labels: Sequence[str], whole: bool = False) -> bool:
 
 
 def _row_passes(form: Form, words: Sequence[tuple[str, tuple[str, ...]]]) -> bool:
-    return all(_passes(test, exact, folds) for test, (exact, folds) in zip(form, words, strict=True))
+    return all(
+        _passes(test, exact, folds) for test, (exact, folds) in zip(form, words, strict=True)
+    )
 
 
 def _passes(test: Test, exact: str, folds: tuple[str, ...]) -> bool:

@@ -1,9 +1,10 @@
-"""How the index runs a rule: what it is found by, what rules it out cheaply, and whether that decides.
+"""How the index runs a rule: what it is found by, what rules it out cheaply, and whether that
+decides.
 
-A rule's tree gives necessary groups of forms (the rule can hold only if each group has a hit), forms
-that veto it, label conditions, and simple proximity. If the tree says nothing more, the plan is
-*exact*: groups, vetoes, labels and proximity decide, and the tree need not be kept. Otherwise the tree
-is evaluated for the documents that pass.
+A rule's tree gives necessary groups of forms (the rule can hold only if each group has a hit),
+forms that veto it, label conditions, and simple proximity. If the tree says nothing more, the
+plan is *exact*: groups, vetoes, labels and proximity decide, and the tree need not be kept.
+Otherwise the tree is evaluated for the documents that pass.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ Label = tuple[str, str | None]
 
 @dataclass(slots=True)
 class Plan:
-    """One rule as the index runs it. ``order`` is its place in the configuration."""
+    """One rule as the index runs it. ``order`` is its place in the configuration, ``others`` are
+    the
+    groups besides the one it is posted under."""
 
     order: int
     name: str
@@ -54,7 +57,7 @@ class Plan:
     ignores: bool
     min_score: float
     key: str | None
-    anchor: int = -1
+    others: tuple[Group, ...] = ()
 
 
 class Planner:
@@ -168,7 +171,7 @@ class Planner:
             groups = self._necessary(part)
             if not groups:
                 return []
-            union.update(dict.fromkeys(min(groups, key=len)))
+            union.update(dict.fromkeys(min(groups, key=_size)))
         return [self._shared(tuple(union))]
 
     def _forms(self, node: Term | Entity) -> Group:
@@ -191,9 +194,7 @@ def _terms(node: Node) -> Iterable[tuple[Term | None, str | None]]:
     """Yield the terms of a plain group, or (None, None) where something isn't plain."""
     if isinstance(node, Term):
         yield node, None
-    elif isinstance(node, Entity) and not (
-        node.not_in or node.needs or node.since or node.until
-    ):
+    elif isinstance(node, Entity) and not (node.not_in or node.needs or node.since or node.until):
         for term in node.terms:
             yield term, node.name
     elif isinstance(node, Or):
@@ -228,3 +229,7 @@ def forms_of(node: Node) -> Iterable[Form]:
                 yield from term.forms
         case Regex() | Meta():
             return
+
+
+def _size(group: Group) -> int:
+    return len(group)

@@ -2,8 +2,8 @@
 
 Token tests are interned as small integers; a memo per distinct surface token says which tests it
 passes and where in the trie they start, so that a word which no rule knows costs one dictionary
-look-up. News has few distinct words (measured: 70,000 in 3 million), so the expensive Unicode work is
-done about once a word.
+look-up. News has few distinct words (measured: 70,000 in 3 million), so the expensive Unicode
+work is done about once a word.
 """
 
 from __future__ import annotations
@@ -13,35 +13,52 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from monitor.rules.index.document import Slots
-from monitor.rules.text.fold import Word, analyse, fold
-from monitor.rules.text.inflect import singular, stem
+from monitor.rules.index.document import Row, Slots, is_shouted
 from monitor.rules.terms import STOP_WORDS
+from monitor.rules.text.fold import analyse, fold
+from monitor.rules.text.inflect import singular, stem
+from monitor.rules.text.scan import paragraphs, surfaces
 from monitor.rules.tree import Form, Test
+from monitor.values import TEXT_FIELDS
 
 MEMO_LIMIT = 400_000
-"""Distinct surface tokens remembered before the memo starts anew; bounds memory against feeds of
+"""Distinct chunks remembered before the memo starts anew; bounds memory against feeds of
 random words."""
+MEMO_CHUNK = 40
+"""Longer chunks (a sentence of Chinese, a pasted hash) are not worth remembering."""
 MAX_OCCURRENCES = 1_000
 """Occurrences of one form kept per document; bounds time on a text that repeats a word for ever."""
 
+_PUNCTUATION = '.,;:!?()[]{}"<>*'
 # A trie node is [form number or -1, edges or None]; edges lead from a test's number to a node.
 _Node = list[Any]
-# What the memo says of a surface token: (nodes that start here, tests passed), None for a word that
-# no form has, or an _Odd for a hyphenated word and a break.
-_Plain = tuple[tuple[_Node, ...], tuple[int, ...]]
+# What the memo says of a word: (forms of this word alone, edges of the forms that start with it,
+# tests passed); None for a word that no form has.
+_Plain = tuple[tuple[int, ...], tuple[dict[int, _Node], ...], tuple[int, ...]]
 
 
 class _Odd:
-    """A surface token that is several slots, or a paragraph break (no parts)."""
+    """A blank-separated chunk that is not exactly one slot: hyphens, several words, or none."""
 
     __slots__ = ("joined", "parts")
 
-    def __init__(
-        self, parts: list[_Plain | None], joined: list[tuple[int, int, _Plain]]
-    ) -> None:
+    def __init__(self, parts: list[_Plain | None], joined: list[tuple[int, int, _Plain]]) -> None:
         self.parts = parts
         self.joined = joined
+
+
+class _Memo(dict[str, Any]):
+    """What chunks pass, worked out when first met."""
+
+    def __init__(self, trie: Trie, language: str) -> None:
+        self._trie = trie
+        self._language = language
+
+    def __missing__(self, chunk: str) -> Any:
+        known = self._trie.passes(chunk, self._language)
+        if len(chunk) <= MEMO_CHUNK:
+            self[chunk] = known
+        return known
 
 
 class Trie:
@@ -49,12 +66,14 @@ class Trie:
 
     def __init__(self) -> None:
         self.forms: dict[Form, int] = {}
-        self._tests: dict[Test, int] = {}
+        self._tests: dict[str, dict[str, int]] = {}
+        self._count = 0
         self._root: dict[int, _Node] = {}
         self._prefixes: set[str] = set()
         self._globs: dict[str, re.Pattern[str]] = {}
-        self._kinds: set[str] = set()
-        self._memos: dict[str, dict[str, Any]] = {}
+        self._lengths: tuple[int, ...] = ()
+        self._memos: dict[str, _Memo] = {}
+        self._shared: dict[tuple[int, ...], _Plain | None] = {}
         self._shouted: set[int] = set()
 
     def add(self, form: Form) -> int:
@@ -80,21 +99,23 @@ class Trie:
             self._shouted.add(number)
         if self._memos:
             self._memos.clear()
+            self._shared.clear()
         return number
 
     @property
     def stems(self) -> bool:
         """Whether any form asks for Snowball stems, so that the language of a text matters."""
-        return "s" in self._kinds
+        return "s" in self._tests
 
     def _intern(self, test: Test) -> int:
-        number = self._tests.get(test)
+        kind, key = test
+        known = self._tests.setdefault(kind, {})
+        number = known.get(key)
         if number is None:
-            number = self._tests[test] = len(self._tests)
-            kind, key = test
-            self._kinds.add(kind)
-            if kind == "w":
-                self._prefixes.add(key)
+            number = known[key] = self._count
+            self._count += 1
+            if kind == "w" and len(key) not in self._lengths:
+                self._lengths = tuple(sorted((*self._lengths, len(key))))
             elif kind == "g":
                 self._globs[key] = re.compile(fnmatch.translate(key))
         return number
@@ -107,11 +128,9 @@ class Trie:
         """
         key = language if self.stems else ""
         memo = self._memos.get(key)
-        if memo is None:
-            memo = self._memos[key] = {}
-        elif len(memo) > MEMO_LIMIT:
-            memo.clear()
-        row, jumps = self._row(slots, memo, language)
+        if memo is None or len(memo) > MEMO_LIMIT:
+            memo = self._memos[key] = _Memo(self, language)
+        row, jumps = self._row(slots, memo)
         out: dict[int, list[tuple[int, int]]] = {}
         last = len(row)
         row.append(None)
@@ -120,24 +139,32 @@ class Trie:
             at += 1
             if known is None:
                 continue
-            for form, edges in known[0]:
-                if form >= 0:
+            singles, starts, _ = known
+            if singles:
+                span = (at, at)
+                for form in singles:
                     if form in out:
-                        out[form].append((at, at))
+                        out[form].append(span)
                     else:
-                        out[form] = [(at, at)]
-                if edges:
-                    following = row[at + 1]
-                    if following is not None:
-                        for test in following[1]:
+                        out[form] = [span]
+            if starts:
+                following = row[at + 1]
+                if following is not None:
+                    tests = following[2]
+                    for edges in starts:
+                        for test in tests:
                             if test in edges:
                                 self._walk(edges[test], row, jumps, at, at + 1, out)
-                    if jumps and at + 1 in jumps:
+                if jumps and at + 1 in jumps:
+                    for edges in starts:
                         self._jump(edges, row, jumps, at, at + 1, out)
         for at, joined in jumps.items() if jumps else ():
-            for spanned, (nodes, _) in joined:
-                for node in nodes:
-                    self._walk(node, row, jumps, at, at + spanned - 1, out)
+            for spanned, (singles, starts, _) in joined:
+                end = at + spanned - 1
+                for form in singles:
+                    out.setdefault(form, []).append((at, end))
+                for edges in starts:
+                    self._onward(edges, row, jumps, at, end, out)
         if jumps:
             for spans in out.values():
                 spans.sort()
@@ -153,35 +180,41 @@ class Trie:
         return out
 
     def _row(
-        self, slots: Slots, memo: dict[str, Any], language: str
+        self, slots: Slots, memo: _Memo
     ) -> tuple[list[Any], dict[int, list[tuple[int, _Plain]]]]:
         row: list[Any] = []
         jumps: dict[int, list[tuple[int, _Plain]]] = {}
         fields: list[tuple[int, int]] = []
         breaks: list[int] = []
-        for index, tokens in enumerate(slots.surfaces):
-            if index:
+        rows = slots.rows = []
+        for field, name in enumerate(TEXT_FIELDS):
+            if field:
                 breaks.append(len(row))
                 row.append(None)
             low = len(row)
-            for token in tokens:
-                try:
-                    known = memo[token]
-                except KeyError:
-                    known = memo[token] = self._passes(token, language)
-                if known.__class__ is _Odd:
-                    if not known.parts:
-                        breaks.append(len(row))
-                        row.append(None)
-                        continue
-                    for offset, spanned, plain in known.joined:
-                        jumps.setdefault(len(row) + offset, []).append((spanned, plain))
-                    row.extend(known.parts)
-                else:
-                    row.append(known)
+            text = slots.text(name)
+            for number, chunks in enumerate(paragraphs(text) if text else ()):
+                if number:
+                    breaks.append(len(row))
+                    row.append(None)
+                here = Row(field, number, len(row), chunks)
+                rows.append(here)
+                passed = [memo[chunk] for chunk in chunks]
+                if _Odd not in set(map(type, passed)):
+                    row += passed
+                    continue
+                for index, known in enumerate(passed):
+                    if known.__class__ is _Odd:
+                        for offset, spanned, plain in known.joined:
+                            jumps.setdefault(len(row) + offset, []).append((spanned, plain))
+                        row += known.parts
+                        here.odd.append((index, len(known.parts)))
+                    else:
+                        row.append(known)
             fields.append((low, len(row)))
         slots.fields = tuple(fields)
         slots.breaks = breaks
+        slots.shouted = is_shouted(slots.document.title, fields[0][1])
         return row, jumps
 
     def _walk(
@@ -197,11 +230,21 @@ class Trie:
         form, edges = node
         if form >= 0:
             out.setdefault(form, []).append((start, at))
-        if not edges:
-            return
+        if edges:
+            self._onward(edges, row, jumps, start, at, out)
+
+    def _onward(
+        self,
+        edges: dict[int, _Node],
+        row: list[Any],
+        jumps: dict[int, list[tuple[int, _Plain]]],
+        start: int,
+        at: int,
+        out: dict[int, list[tuple[int, int]]],
+    ) -> None:
         following = row[at + 1]
         if following is not None:
-            for test in following[1]:
+            for test in following[2]:
                 if test in edges:
                     self._walk(edges[test], row, jumps, start, at + 1, out)
         if jumps and at + 1 in jumps:
@@ -216,54 +259,61 @@ class Trie:
         at: int,
         out: dict[int, list[tuple[int, int]]],
     ) -> None:
-        for spanned, (_, tests) in jumps[at]:
+        for spanned, (_, _, tests) in jumps[at]:
             for test in tests:
                 if test in edges:
                     self._walk(edges[test], row, jumps, start, at + spanned - 1, out)
 
-    def _passes(self, surface: str, language: str) -> Any:
-        word = analyse(surface)
-        if len(word.parts) == 1:
-            part = word.parts[0]
+    def passes(self, chunk: str, language: str) -> Any:
+        """Return what the memo keeps of a blank-separated chunk."""
+        core = chunk.strip(_PUNCTUATION)
+        if core.isalpha() and core.isascii():
+            return self._plain(core, (core.lower(),), language)
+        words = [analyse(surface) for surface in surfaces(chunk)]
+        if len(words) == 1 and len(words[0].parts) == 1:
+            part = words[0].parts[0]
             return self._plain(part.exact, part.folds, language)
-        return self._odd(word, language)
-
-    def _odd(self, word: Word, language: str) -> _Odd:
-        parts = [self._plain(part.exact, part.folds, language) for part in word.parts]
-        joined = []
-        for each in word.joined:
-            plain = self._plain(each.exact, each.folds, language)
-            if plain is not None:
-                joined.append((each.first, each.last - each.first + 1, plain))
+        parts: list[_Plain | None] = []
+        joined: list[tuple[int, int, _Plain]] = []
+        for word in words:
+            for each in word.joined:
+                plain = self._plain(each.exact, each.folds, language)
+                if plain is not None:
+                    joined.append((len(parts) + each.first, each.last - each.first + 1, plain))
+            parts += [self._plain(part.exact, part.folds, language) for part in word.parts]
         return _Odd(parts, joined)
 
     def _plain(self, exact: str, folds: Iterable[str], language: str) -> _Plain | None:
-        known = self._tests
-        kinds = self._kinds
-        found: dict[int, None] = {}
-        asked: list[Test] = []
-        if "e" in kinds:
-            asked.append(("e", exact))
-        for folded in folds:
-            asked.append(("f", folded))
-            if "p" in kinds:
-                asked.append(("p", singular(folded)))
-            if "c" in kinds and exact[:1].isupper():
-                asked.append(("c", folded))
-            if "s" in kinds:
-                asked.append(("s", stem(folded, language)))
-            if self._prefixes:
-                asked.extend(
-                    ("w", folded[:length])
-                    for length in range(1, len(folded) + 1)
-                    if folded[:length] in self._prefixes
-                )
-            asked.extend(("g", key) for key, glob in self._globs.items() if glob.match(folded))
-        for test in asked:
-            number = known.get(test)
-            if number is not None:
-                found[number] = None
+        found: list[int] = []
+        for kind, known in self._tests.items():
+            if kind == "e":
+                if exact in known:
+                    found.append(known[exact])
+                continue
+            if kind == "c" and not exact[:1].isupper():
+                continue
+            for folded in folds:
+                if kind == "w":
+                    found += [known[folded[:n]] for n in self._lengths if folded[:n] in known]
+                    continue
+                if kind == "g":
+                    found += [known[k] for k, glob in self._globs.items() if glob.match(folded)]
+                    continue
+                key = folded
+                if kind == "p":
+                    key = singular(folded)
+                elif kind == "s":
+                    key = stem(folded, language)
+                if key in known:
+                    found.append(known[key])
         if not found:
             return None
-        nodes = tuple(self._root[test] for test in found if test in self._root)
-        return nodes, tuple(found)
+        tests = tuple(dict.fromkeys(found))
+        known_tests = self._shared.setdefault(tests, None)
+        if known_tests is None:
+            root = self._root
+            nodes = [root[test] for test in tests if test in root]
+            singles = tuple([form for form, _ in nodes if form >= 0])
+            starts = tuple([edges for _, edges in nodes if edges])
+            known_tests = self._shared[tests] = (singles, starts, tests)
+        return known_tests

@@ -8,7 +8,8 @@ from typing import Any
 from monitor.values import Document
 
 MIN_LETTERS = 40
-"""Shorter texts stay undetermined: a headline of names looks like any language (measured on headlines
+"""Shorter texts stay undetermined: a headline of names looks like any language (measured on
+headlines
 of twelve languages: below this, one in eight is taken for another)."""
 MIN_PROBABILITY = 0.9
 MAX_LETTERS = 1_000
@@ -35,6 +36,9 @@ def detect(text: str) -> str:
 
 @cache
 def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    from py3langid.langid import (  # type: ignore[import-untyped]
+        MODEL_FILE,
+        LanguageIdentifier,
+    )
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

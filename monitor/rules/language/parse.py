@@ -152,13 +152,19 @@ class _Reader:
                     raise self.fail(at, "parentheses nested too deeply", "split the rule in two")
             elif char == ")":
                 if not depth:
-                    raise self.fail(at, "closing parenthesis without an opening one", "remove it or add ( before")  # fmt: skip
+                    raise self.fail(
+                        at,
+                        "closing parenthesis without an opening one",
+                        "remove it or add ( before",
+                    )
                 opened = depth.pop()
                 if not query[opened + 1 : at].strip():
                     raise self.fail(opened, "empty parentheses", "remove them or write a term")
             at += 1
         if depth:
-            raise self.fail(depth[-1], "opening parenthesis is never closed", "add ) after the group")  # fmt: skip
+            raise self.fail(
+                depth[-1], "opening parenthesis is never closed", "add ) after the group"
+            )
 
     def _check_vendors(self) -> None:
         for each in spellings(self.query):
@@ -170,7 +176,7 @@ class _Reader:
 
     def _unexpected(self, error: UnexpectedInput) -> RuleError:
         if isinstance(error, UnexpectedCharacters):
-            at = error.pos_in_stream
+            at = error.pos_in_stream or 0
             return self.fail(at, f"unexpected {self.query[at]!r}", "remove it or put it in quotes")
         if isinstance(error, UnexpectedToken):
             token = error.token
@@ -180,7 +186,11 @@ class _Reader:
                 return self.fail(at, f"the query ends after `{last}`", "add a term")
             at = token.start_pos or 0
             if token.type in ("AND", "OR", "NEAR", "ONEAR", "NOT_NEAR", "SENT", "PARA"):
-                return self.fail(at, f"`{token}` needs a term before it", "add a term, or quote the word: " + f'"{token}"')  # fmt: skip
+                return self.fail(
+                    at,
+                    f"`{token}` needs a term before it",
+                    "add a term, or quote the word: " + f'"{token}"',
+                )
             if token.type == "RPAR":
                 return self.fail(at, "a term is missing before the parenthesis", "add a term")
             return self.fail(at, f"unexpected `{token}`", "write AND or OR between terms")
@@ -226,7 +236,9 @@ class _Reader:
             ):
                 before = merged[-1][1].children[0]
                 word = child.children[0]
-                both = Token.new_borrow_pos("WORD", self.query[before.start_pos : word.end_pos], before)
+                both = Token.new_borrow_pos(
+                    "WORD", self.query[before.start_pos : word.end_pos], before
+                )
                 both.end_pos = word.end_pos
                 merged[-1] = (merged[-1][0], Tree("word", [both]))
             else:
@@ -241,14 +253,19 @@ class _Reader:
                 kinds.append(("AND", _start(child)))
             else:
                 at = _start(child)
-                before = self.query[: at].split()[-1] if self.query[:at].split() else ""
-                raise self.fail(at, f"an operator is missing after `{before}`",
-                                "write AND, OR or NEAR/n between them, or quote them as one phrase")  # fmt: skip
+                before = self.query[:at].split()[-1] if self.query[:at].split() else ""
+                raise self.fail(
+                    at,
+                    f"an operator is missing after `{before}`",
+                    "write AND, OR or NEAR/n between them, or quote them as one phrase",
+                )
         used = {kind for kind, _ in kinds}
         if len(used) > 1:
             first = kinds[0][0]
             at = next(offset for kind, offset in kinds if kind != first)
-            raise self.fail(at, "AND and OR mixed without parentheses", self._grouping(merged, kinds))
+            raise self.fail(
+                at, "AND and OR mixed without parentheses", self._grouping(merged, kinds)
+            )
         parts = tuple(self.node(child, where) for _, child in merged)
         if len(parts) == 1:
             return parts[0]
@@ -259,7 +276,9 @@ class _Reader:
             return Or(tuple(flat))
         return And(parts)
 
-    def _grouping(self, merged: list[tuple[Token | None, Any]], kinds: list[tuple[str, int]]) -> str:
+    def _grouping(
+        self, merged: list[tuple[Token | None, Any]], kinds: list[tuple[str, int]]
+    ) -> str:
         """Show both readings of a mixed row."""
         texts = [self.query[_start(child) : _end(child)].strip() for _, child in merged]
         operators = [kind for kind, _ in kinds]
@@ -272,9 +291,7 @@ class _Reader:
                     groups[-1].append(text)
                 else:
                     groups.append([text])
-            shown = [
-                g[0] if len(g) == 1 else "(" + f" {inner} ".join(g) + ")" for g in groups
-            ]
+            shown = [g[0] if len(g) == 1 else "(" + f" {inner} ".join(g) + ")" for g in groups]
             return f" {outer} ".join(shown)
 
         return f"write {grouped('OR')} or {grouped('AND')}"
@@ -301,15 +318,20 @@ class _Reader:
         part = self.node(children[1], where)
         self._positional(part, children[1])
         if n == 0:
-            raise self.fail(children[0].start_pos, f"`{children[0]}` asks for nothing", "write 1 or more")  # fmt: skip
+            raise self.fail(
+                children[0].start_pos, f"`{children[0]}` asks for nothing", "write 1 or more"
+            )
         return AtLeast(n, part) if kind == "at_least" else First(n, part)
 
     def _number(self, token: Token) -> int:
         number = int(token.rsplit("/", 1)[1])
         if number > MAX_NUMBER:
             at = (token.start_pos or 0) + token.rindex("/") + 1
-            raise self.fail(at, f"{number} is more than {MAX_NUMBER} words",
-                            "use PARA for the same paragraph, or AND")  # fmt: skip
+            raise self.fail(
+                at,
+                f"{number} is more than {MAX_NUMBER} words",
+                "use PARA for the same paragraph, or AND",
+            )
         return number
 
     def _positional(self, node: Node, tree: Any) -> None:
@@ -336,7 +358,11 @@ class _Reader:
         if name in LABELS:
             return self.node(operand, _Where(LABELS[name]))
         close = difflib.get_close_matches(name, [*FIELDS, "entity", "list"], 1, 0.6)
-        hint = f"did you mean {close[0]}:?" if close else f"fields are {', '.join(FIELDS)}; quote the text if `:` belongs to it"  # fmt: skip
+        hint = (
+            f"did you mean {close[0]}:?"
+            if close
+            else f"fields are {', '.join(FIELDS)}; quote the text if `:` belongs to it"
+        )
         raise self.fail(at, f"unknown field `{token}`", hint)
 
     def _unit(self, kind: str, token: Token, where: _Where) -> Node:
@@ -367,21 +393,28 @@ class _Reader:
     def _check_word(self, text: str, at: int) -> None:
         if "?" in text.rstrip("?.,;!"):
             star = text.index("?")
-            raise self.fail(at + star, "`?` for one letter is not offered", f"list the words, or write {text[:star]}*")  # fmt: skip
+            raise self.fail(
+                at + star,
+                "`?` for one letter is not offered",
+                f"list the words, or write {text[:star]}*",
+            )
         words = text.split()
         if len(words) > 1:
             for word in words:
                 if word in ("and", "or", "not"):
                     self.warn(
-                        at + text.find(word), f"`{word}` is read as a word of a phrase",
+                        at + text.find(word),
+                        f"`{word}` is read as a word of a phrase",
                         f"operators are in capitals: {word.upper()}; quote the phrase to keep it",
-                    )  # fmt: skip
+                    )
 
     def _label(self, kind: str, token: Token, label: MetaField) -> Meta:
         if kind in ("regex", "list", "entity"):
             if kind == "regex" and label == "url":
                 return self._meta(label, str(token), token.start_pos or 0)
-            raise self.fail(token.start_pos or 0, f"`{token}` can't stand for a label", "write words")
+            raise self.fail(
+                token.start_pos or 0, f"`{token}` can't stand for a label", "write words"
+            )
         return self._meta(label, str(token).strip(_QUOTES), token.start_pos or 0)
 
     def _meta(self, label: MetaField, text: str, at: int) -> Meta:
@@ -390,7 +423,8 @@ class _Reader:
         return made
 
     def _located(self, at: int, build: Any, shift: int = 0) -> Node:
-        """Run a builder whose errors know only the configuration path; add the place in the query."""
+        """Run a builder whose errors know only the configuration path; add the place in the
+        query."""
         known = len(self.builder.problems)
         try:
             node: Node = build()
@@ -398,14 +432,20 @@ class _Reader:
             problem = error.problem
             if problem.path[: len(self.path)] != self.path:
                 raise
-            raise self.fail(at + shift + (problem.offset or 0), problem.message, problem.hint) from None
+            raise self.fail(
+                at + shift + (problem.offset or 0), problem.message, problem.hint
+            ) from None
         for index in range(known, len(self.builder.problems)):
             problem = self.builder.problems[index]
             if problem.offset is None and problem.path == self.path:
                 self.builder.problems[index] = RuleProblem(
-                    problem.path, problem.message, problem.hint, problem.level, at,
+                    problem.path,
+                    problem.message,
+                    problem.hint,
+                    problem.level,
+                    at,
                     excerpt(self.query, at),
-                )  # fmt: skip
+                )
         return node
 
 

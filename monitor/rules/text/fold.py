@@ -13,7 +13,8 @@ from functools import lru_cache
 from monitor.rules.text.scan import APOSTROPHES, HYPHENS, INVISIBLE
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-# Apostrophes as written: also the letters U+02B9, U+02BB, U+02BC, which the scanner takes as letters.
+# Apostrophes as written: also the letters U+02B9, U+02BB, U+02BC, which the scanner takes as
+# letters.
 _APOSTROPHE = re.compile(f"[{APOSTROPHES}\u02b9\u02bb\u02bc\u02bd\u05f3]")
 _POSSESSIVE = re.compile(r"'[sS]$")
 _HYPHEN = re.compile(f"[{HYPHENS}]")
@@ -56,8 +57,33 @@ _LETTERS = str.maketrans(
 )
 # Elided articles and prepositions before an apostrophe: French, Italian, Catalan.
 _ELIDED = frozenset(
-    "l d j m n s t c qu all dell dall nell sull coll un quell lorsqu puisqu quoiqu jusqu "
-    "quest sant nient anch".split()
+    [
+        "l",
+        "d",
+        "j",
+        "m",
+        "n",
+        "s",
+        "t",
+        "c",
+        "qu",
+        "all",
+        "dell",
+        "dall",
+        "nell",
+        "sull",
+        "coll",
+        "un",
+        "quell",
+        "lorsqu",
+        "puisqu",
+        "quoiqu",
+        "jusqu",
+        "quest",
+        "sant",
+        "nient",
+        "anch",
+    ]
 )
 # What English puts after an apostrophe; other short tails are case endings (Suriye'de).
 _ENGLISH_TAILS = frozenset(["s", "t", "re", "ve", "ll", "d", "m", "em", "til"])
@@ -87,20 +113,15 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What one surface token counts as. A paragraph break has no parts."""
+    """What one surface token counts as."""
 
     parts: tuple[Part, ...]
     joined: tuple[Joined, ...] = ()
 
 
-BREAK = Word(())
-
-
 @lru_cache(maxsize=65_536)
 def analyse(surface: str) -> Word:
     """Return what ``surface`` (from ``monitor.rules.text.scan``) counts as."""
-    if surface[0] == "\n":
-        return BREAK
     if surface.isascii() and surface.isalnum():
         return Word((Part(0, len(surface), surface, (surface.lower(),)),))
     if _is_acronym(surface):

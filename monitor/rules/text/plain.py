@@ -1,7 +1,7 @@
 """Plain text from what a feed or a user may hand us: markup out, entities decoded.
 
-Angle brackets that are not HTML ("BENEQUITY <BH> UNITS", "a < b") stay as they are. One pass, linear
-in the length of the text: no nested quantifiers and no search for closing tags.
+Angle brackets that are not HTML ("BENEQUITY <BH> UNITS", "a < b") stay as they are. One pass,
+linear in the length of the text: no nested quantifiers and no search for closing tags.
 """
 
 from __future__ import annotations
@@ -13,17 +13,121 @@ from dataclasses import replace
 from monitor.values import Document
 
 _BLOCK = frozenset(
-    "address article aside blockquote body br caption center dd details dialog div dl dt "
-    "fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hr html iframe legend li "
-    "main menu nav noscript ol option p pre section select summary table tbody td tfoot th thead "
-    "title tr ul video".split()
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "br",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "head",
+        "header",
+        "hr",
+        "html",
+        "iframe",
+        "legend",
+        "li",
+        "main",
+        "menu",
+        "nav",
+        "noscript",
+        "ol",
+        "option",
+        "p",
+        "pre",
+        "section",
+        "select",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "title",
+        "tr",
+        "ul",
+        "video",
+    ]
 )
 _INLINE = frozenset(
-    "a abbr acronym audio b bdi bdo big button cite code data del dfn em embed font i img input ins "
-    "kbd label link map mark meta meter nobr object output param picture progress q rp rt ruby s samp "
-    "small source span strike strong sub sup svg time track tt u var wbr".split()
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "audio",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "button",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "embed",
+        "font",
+        "i",
+        "img",
+        "input",
+        "ins",
+        "kbd",
+        "label",
+        "link",
+        "map",
+        "mark",
+        "meta",
+        "meter",
+        "nobr",
+        "object",
+        "output",
+        "param",
+        "picture",
+        "progress",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "small",
+        "source",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "svg",
+        "time",
+        "track",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+    ]
 )
-_DROPPED = frozenset("script style template textarea".split())
+_DROPPED = frozenset(["script", "style", "template", "textarea"])
 _TAG = re.compile(
     r"<!--|<!\[CDATA\[|<(/?)([A-Za-z][A-Za-z0-9]*)(?=[\s/>])[^<>]*>|<![A-Za-z][^<>]*>"
 )
