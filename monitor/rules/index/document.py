@@ -96,8 +96,16 @@ class Slots:
     """
 
     __slots__ = (
-        """Return (field, start, end) of the slots ``first`` to ``last``, both included."""
-    )  # fmt: skip
+        "_lows",
+        "_offsets",
+        "_ranges",
+        "_sentences",
+        "breaks",
+        "document",
+        "fields",
+        "rows",
+        "shouted",
+    )
 
     def __init__(self, document: Document) -> None:
         self.document = document

@@ -171,7 +171,8 @@ class Planner:
             groups = self._necessary(part)
             if not groups:
                 return []
-            union.update(dict.fromkeys(min(groups, key=_size)))
+            shortest: Group = min(groups, key=_size)
+            union.update(dict.fromkeys(shortest))
         return [self._shared(tuple(union))]
 
     def _forms(self, node: Term | Entity) -> Group:
