@@ -1,4 +1,4 @@
-"""What an answer's headers say about when to ask again. Pure functions over header values."""
+"""What an answer's headers say: when to ask again, and who pushes. Pure functions over values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin
 
 RETRY_AFTER_MAX = timedelta(days=7)  # a longer wish is a mistake, or a way to silence a feed
 FRESH_MAX = timedelta(days=30)  # bounds the arithmetic; the schedule has its own, smaller, maximum
@@ -13,6 +14,8 @@ FRESH_MAX = timedelta(days=30)  # bounds the arithmetic; the schedule has its ow
 _DELTA = re.compile(r"[0-9]{1,30}\Z")
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,30})\"?\s*(?:,|$)", re.IGNORECASE)
 _UNCACHED = re.compile(r"(?:^|[,\s])(?:no-store|no-cache)\s*(?:,|=|$)", re.IGNORECASE)
+_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[^,;="]+(?:=(?:"[^"]*"|[^,;"]*))?)*)')
+_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^,;"\s]*))', re.IGNORECASE)
 
 
 def http_date(value: str | None) -> datetime | None:
@@ -70,3 +73,16 @@ def fresh_until(headers: Mapping[str, str], now: datetime) -> datetime | None:
         return None
     left = expires - _server_now(headers, now)
     return now + min(left, FRESH_MAX) if left > timedelta(0) else None
+
+
+def link_rels(value: str, base: str) -> dict[str, list[str]]:
+    """Return a Link header's targets by relation (RFC 8288), made absolute."""
+    found: dict[str, list[str]] = {}
+    for target, parameters in _LINK.findall(value[:8192]):
+        rel = _REL.search(parameters)
+        for name in ((rel[1] or rel[2]) if rel else "").lower().split():
+            try:
+                found.setdefault(name, []).append(urljoin(base, target.strip()))
+            except ValueError:
+                continue
+    return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import httpx
 
@@ -78,7 +78,8 @@ class FetchOutcome:
     ``validators`` are to be stored with the committed entries of a clean parse and not otherwise.
     ``reason`` is a slug for counters ("" when fine), ``message`` says it in plain words with what
     to do. ``permanent_redirect`` is where an unbroken run of 301/308 from the asked address led.
-    ``wire_bytes`` counts the body as it travelled, ``elapsed`` is in seconds.
+    ``wire_bytes`` counts the body as it travelled, ``elapsed`` is in seconds. ``pushed_until`` is
+    set when a WebSub hub sent this of its own accord: until when it goes on doing so.
     """
 
     status: Literal["not_modified", "same_body", "ok", "failed"]
@@ -96,6 +97,7 @@ class FetchOutcome:
     gone: bool = False
     wire_bytes: int = 0
     elapsed: float = 0.0
+    pushed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,36 @@ class Fetcher:
                 f"The fetch failed in an unforeseen way ({type(error).__name__}); see the log",
             )
         return replace(outcome, elapsed=self._clock.monotonic() - started)
+
+    async def post(self, url: str, fields: Mapping[str, str]) -> FetchOutcome:
+        """Send a form to ``url``, through the same guard; redirects are not followed.
+
+        For talking to WebSub hubs. Never raises for the other side's fault.
+        """
+        body = urlencode(fields).encode("ascii")
+        headers = [
+            (b"User-Agent", self._agent.encode("latin-1", "replace")),
+            (b"Content-Type", b"application/x-www-form-urlencoded"),
+            (b"Content-Length", str(len(body)).encode("ascii")),
+            (b"Connection", b"close"),
+        ]
+        try:
+            parts = self._guard.vet_url(url)
+            async with (
+                self._slots.slot(parts.netloc.lower()),
+                asyncio.timeout(self._limits.deadline),
+            ):
+                answer = await self._exchange(url, headers, keep=False, body=body)
+        except TimeoutError:
+            return _failed(url, "timeout", f"{parts.netloc} didn't answer in time")
+        except FetchError as error:
+            return _failed(url, error.reason, str(error))
+        if 200 <= answer.status < 300:
+            return FetchOutcome("ok", url, body=answer.raw, http_status=answer.status)
+        return replace(
+            _failed(url, f"http_{answer.status}", _explain(answer.status)),
+            http_status=answer.status,
+        )
 
     # Files -------------------------------------------------------------------------------------
 
@@ -357,13 +389,23 @@ class Fetcher:
             for name, value in wanted.items()
         ]
 
-    async def _exchange(self, url: str, headers: list[tuple[bytes, bytes]], keep: bool) -> _Answer:
-        """Send one GET and read the whole answer, at most ``limits.wire`` bytes of it."""
+    async def _exchange(
+        self,
+        url: str,
+        headers: list[tuple[bytes, bytes]],
+        keep: bool,
+        body: bytes | None = None,
+    ) -> _Answer:
+        """Send one GET (or ``body``) and read the answer, at most ``limits.wire`` bytes of it."""
         seconds = self._limits
         timeouts = {"connect": seconds.connect, "read": None, "write": None, "pool": None}
         try:
             request = httpx.Request(
-                "GET", url, headers=headers, extensions={"timeout": timeouts, "keep": keep}
+                "GET" if body is None else "POST",
+                url,
+                headers=headers,
+                content=body,
+                extensions={"timeout": timeouts, "keep": keep},
             )
             response = await self._transport.handle_async_request(request)
             try:

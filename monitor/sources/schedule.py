@@ -15,6 +15,7 @@ from random import Random
 
 from monitor.config.models import PollingSettings
 from monitor.sources import rhythm
+from monitor.sources.answers import link_rels
 from monitor.sources.backoff import after_failure
 from monitor.sources.fetch import FetchOutcome
 from monitor.sources.notes import moment, number, values
@@ -70,11 +71,15 @@ def after_poll(
         words = f"ok: {len(parsed.entries)} entries, {new_entries} new"
         if outcome.http_status != 226:  # a delta tells nothing of the whole
             extra["entries"] = len(parsed.entries)
-        _remember(extra, parsed, now)
+        _remember(extra, parsed, outcome, now)
     extra["rhythm"] = rhythm.to_json(_observe(state, parsed, new_entries, now))
-    moved_to = _moved(state, feed, outcome, extra)
-    if _led_elsewhere(state, feed, outcome, moved_to, extra):
-        validators = Validators()
+    moved_to = state.moved_to
+    if outcome.pushed_until is not None:
+        words = f"ok: pushed, {new_entries} new"
+    else:
+        moved_to = _moved(state, feed, outcome, extra)
+        if _led_elsewhere(state, feed, outcome, moved_to, extra):
+            validators = Validators()
     wait = _wait(state, feed, extra, now, polling, pace)
     return replace(
         state,
@@ -132,7 +137,14 @@ def _count(state: FeedState, outcome: FetchOutcome) -> dict[str, object]:
     return extra
 
 
-def _remember(extra: dict[str, object], parsed: ParsedFeed, now: datetime) -> None:
+def _remember(
+    extra: dict[str, object], parsed: ParsedFeed, outcome: FetchOutcome, now: datetime
+) -> None:
+    if outcome.pushed_until is not None:
+        # A hub's push holds entries alone: the feed's own hints stand as the last poll gave them.
+        extra["pushed_until"] = outcome.pushed_until.isoformat()
+        return
+    links = link_rels(outcome.headers.get("link", ""), outcome.url)
     period = parsed.update_period
     newest = max(
         (e.published for e in parsed.entries if e.published and e.published <= now + DAY),
@@ -142,8 +154,8 @@ def _remember(extra: dict[str, object], parsed: ParsedFeed, now: datetime) -> No
         "ttl": parsed.ttl,
         "skip_hours": sorted(parsed.skip_hours),
         "skip_days": sorted(parsed.skip_days),
-        "hubs": list(parsed.hubs),
-        "self": parsed.url,
+        "hubs": links.get("hub") or list(parsed.hubs),
+        "self": (links.get("self") or [parsed.url or outcome.url])[0],
         "period": period.total_seconds() if period and period != UNMEANT_PERIOD else None,
         "newest": newest.isoformat() if newest else extra.get("newest"),
     }
