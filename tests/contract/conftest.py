@@ -45,8 +45,19 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.close()
 
 
-@pytest.fixture(params=["local"])
-async def queue() -> AsyncIterator[JobQueue]:
-    opened = LocalQueue()
+@pytest.fixture(params=["local", "procrastinate"])
+async def queue(request: pytest.FixtureRequest) -> AsyncIterator[JobQueue]:
+    if request.param == "local":
+        opened: JobQueue = LocalQueue()
+        yield opened
+        await opened.stop(timedelta())
+        return
+    url = request.getfixturevalue("database")
+    from monitor.jobs.procrastinate import ProcrastinateQueue
+    from monitor.store.postgres import open_postgres
+
+    store = await open_postgres(url, tokenize=tokenize)
+    opened = ProcrastinateQueue(store)
     yield opened
     await opened.stop(timedelta())
+    await store.close()

@@ -25,13 +25,16 @@ def state_error(error: Exception, where: str) -> StateError:
     """Return the error to raise for ``error`` on the database at ``where``."""
     why = " ".join(str(error).split()) or type(error).__name__
     match error:
+        # While connecting there is no code, only the server's words.
+        case _ if "authentication failed" in why or "no password supplied" in why:
+            return StateError(f"{where}: the login was refused; check user and password")
+        case _ if 'database "' in why and "does not exist" in why:
+            return StateError(f"{where}: there is no such database; create it with `createdb`")
         case pg.InvalidPassword() | pg.InvalidAuthorizationSpecification():
             return StateError(
                 f"{where}: the login was refused; check user and password in `state:`"
             )
-        case pg.InvalidCatalogName():
-            return StateError(f"{where}: there is no such database; create it with `createdb`")
-        case pg.InsufficientPrivilege():
+        case pg.InsufficientPrivilege() | pg.InvalidSchemaName():
             return StateError(
                 f"{where}: the user may not do that ({why}); it must own the database, or have "
                 "CREATE on its schema"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from monitor.store.postgres import PgStore
 from monitor.store.postgres.cluster import beat, farewell
 from monitor.store.transfer import Copied, copy_store
 from monitor.values import Receipt
-from tests.contract.databases import empty, fresh_schema
 from tests.contract.samples import (
     DAY,
     NOW,
@@ -35,19 +33,6 @@ from tests.contract.samples import (
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.store.sqlite.transfer.CHUNK", 100)
     monkeypatch.setattr("monitor.store.postgres.transfer.CHUNK", 70)
-
-
-@pytest.fixture(scope="module")
-def schema() -> Iterator[str]:
-    with fresh_schema() as url:
-        asyncio.run(touch(url))
-        yield url
-
-
-@pytest.fixture
-def database(schema: str) -> str:
-    empty(schema)
-    return schema
 
 
 async def touch(state: str) -> None:
