@@ -38,7 +38,14 @@ from monitor.delivery.sender import (
 )
 from monitor.delivery.slack.lists import PAGE_PREFIX, pages_of
 from monitor.delivery.threads import AS_ROOT, Plan, Post, Skip, Wait, page_root, plan, plan_page
-from monitor.delivery.transitions import LOOKS_AFTER, after, not_started, starting, unclear
+from monitor.delivery.transitions import (
+    LOOKS_AFTER,
+    RESEND_AFTER,
+    after,
+    not_started,
+    starting,
+    unclear,
+)
 from monitor.failpoints import failpoint
 from monitor.store.port import OutboxRow, Store
 from monitor.values import Alert
@@ -56,7 +63,8 @@ class Deliverer:
     """Delivers the outbox of ``store`` through ``senders`` (by channel name).
 
     One call a channel is in flight at a time, so that order holds; channels don't wait for each
-    other. ``looks_after`` are the times after an unclear outcome at which history is read.
+    other. ``looks_after`` are the times after an unclear outcome at which history is read,
+    ``resend_after`` the time after which a channel without history gets the message again.
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class Deliverer:
         random: Random,
         pace: Pace | None = None,
         looks_after: tuple[timedelta, ...] = LOOKS_AFTER,
+        resend_after: timedelta = RESEND_AFTER,
     ) -> None:
         self._store = store
         self._senders = dict(senders)
@@ -75,6 +84,7 @@ class Deliverer:
         self._random = random
         self._pace = pace or Pace()
         self._first_look = looks_after[0]
+        self._resend_after = resend_after
         self._lanes = Lanes(self._pace)
         self._lanes.adopt(self._senders)
         self._reconciler = Reconciler(store, clock, looks_after)
@@ -302,13 +312,13 @@ class Deliverer:
         result: Result = MessageRefused("not tried")
         for form in FORMS:
             lane.bucket.take(self._clock.monotonic())
-            result = await sender.send(replace(message, form=form))
+            result = await _try(sender, replace(message, form=form))
             failpoint("after_post")
             if isinstance(result, RootGone) and message.root is not None:
                 # Someone deleted the message: the update becomes a message of its own.
                 message, note = Outgoing(row.id, alert_from_json(row.payload)), AS_ROOT
                 await self._rest(lane)
-                result = await sender.send(replace(message, form=form))
+                result = await _try(sender, replace(message, form=form))
             if not isinstance(result, MessageRefused):
                 break
             refused = result.reason
@@ -323,12 +333,12 @@ class Deliverer:
             lane.bucket.restart(self._clock.monotonic())
         if message.edit and isinstance(result, Unclear):
             result = NotReached(result.reason)  # an edit made twice is one edit
-        changed = after(row, result, self._clock.now(), sender.looks, self._first_look)
+        changed = after(row, result, self._clock.now(), self._wait_after(sender))
         if changed.state == "sent":
             sent_as = f"sent as {form}: {refused}" if refused else ""
             changed = replace(changed, error=note or sent_as)
             if post.edit is not None and note == post.note:
-                await sender.send(post.edit)  # cosmetic: the next edit makes up for a failed one
+                await _try(sender, post.edit)  # cosmetic: the next edit makes up for a failed one
         return changed, await self._took(lane, row, result)
 
     async def _rest(self, lane: Lane) -> None:
@@ -401,12 +411,14 @@ class Deliverer:
         changed = []
         for row in rows:
             sender = self._senders.get(row.channel)
-            looks = sender is not None and sender.looks
-            changed.append(unclear(row, now, why, looks, self._first_look))
+            changed.append(unclear(row, now, why, self._wait_after(sender)))
         if changed:
             await self._store.outbox_put(changed)
             log.warning("deliveries left in flight", extra={"count": len(changed)})
         return len(changed)
+
+    def _wait_after(self, sender: Sender | None) -> timedelta:
+        return self._first_look if sender is None or sender.looks else self._resend_after
 
     async def _settle_broken(self, lane: Lane) -> None:
         """After a round of this process broke off (the store failed): as after a crash."""
@@ -495,3 +507,12 @@ class Deliverer:
         for channel, count in counts.items():
             log.error("alerts for a channel that is not configured", extra={"channel": channel})
             await self._tell_ops(unknown_channel(channel, count, self._clock.now()))
+
+
+async def _try(sender: Sender, message: Outgoing) -> Result:
+    """Make one call; a fault of ours in a sender is an unclear outcome, and stops no channel."""
+    try:
+        return await sender.send(message)
+    except Exception as error:
+        log.exception("sender failed unexpectedly", extra={"delivery": message.id})
+        return Unclear(f"{type(error).__name__}: {error}"[:200])

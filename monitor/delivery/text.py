@@ -167,18 +167,22 @@ def cut_marked(marked: MarkedText, most: int) -> MarkedText:
         if room < 0:
             break
         end += 1
+    kept = _cut_at(text, end)
+    marks = tuple(
+        Mark(mark.start, min(mark.end, len(kept)))
+        for mark in marked.marks
+        if mark.start < len(kept)
+    )
+    return MarkedText(kept + ELLIPSIS, marks)
+
+
+def _cut_at(text: str, end: int) -> str:
+    """Return at most ``end`` characters of ``text``: up to a blank if one is near, and with no
+    visible character split."""
     while end and _glued(text, end):
         end -= 1
     blank = text.rfind(" ", max(0, end - 24), end + 1)
-    if blank > 0:
-        end = blank
-    shown = text[:end].rstrip()
-    marks = tuple(
-        Mark(mark.start, min(mark.end, len(shown)))
-        for mark in marked.marks
-        if mark.start < len(shown)
-    )
-    return MarkedText(shown + ELLIPSIS, marks)
+    return text[: blank if blank > 0 else end].rstrip()
 
 
 def _glued(text: str, at: int) -> bool:
@@ -246,8 +250,7 @@ def escape_cut(text: str, most: int) -> str:
             low = middle
         else:
             high = middle - 1
-    shortened = cut(text, max(1, units(text[:low]) + 1)) if low < len(text) else text
-    return escape(shortened)
+    return escape(_cut_at(text, low)) + ELLIPSIS
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,25 +56,13 @@ def not_started(row: OutboxRow, reason: str = "") -> OutboxRow:
     )
 
 
-def unclear(row: OutboxRow, now: datetime, reason: str, looks: bool, first: timedelta) -> OutboxRow:
-    """Return ``row`` as unknown; ``not_before`` says when it is looked for (or sent again)."""
-    return replace(
-        row,
-        state="unknown",
-        looks=0,
-        not_before=now + (first if looks else RESEND_AFTER),
-        error=reason,
-    )
+def unclear(row: OutboxRow, now: datetime, reason: str, wait: timedelta) -> OutboxRow:
+    """Return ``row`` as unknown, to be looked for (or sent again) after ``wait``."""
+    return replace(row, state="unknown", looks=0, not_before=now + wait, error=reason)
 
 
-def after(
-    row: OutboxRow, result: Result, now: datetime, looks: bool, first: timedelta
-) -> OutboxRow:
-    """Return a ``sending`` row after ``result``.
-
-    ``looks`` tells whether the channel's history can be read, ``first`` how long after an unclear
-    outcome the first look is.
-    """
+def after(row: OutboxRow, result: Result, now: datetime, wait: timedelta) -> OutboxRow:
+    """Return a ``sending`` row after ``result``; ``wait`` is as for ``unclear``."""
     match result:
         case Sent(receipt):
             return replace(row, state="sent", receipt=receipt, error="")
@@ -85,7 +73,7 @@ def after(
         case ChannelRefused(reason):
             return not_started(row, reason)
         case Unclear(reason):
-            return unclear(row, now, reason, looks, first)
+            return unclear(row, now, reason, wait)
         case TryLater(reason):
             if row.attempts >= MOST_TRIES:
                 return replace(row, state="dead", error=f"{reason} ({row.attempts} tries)")

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -93,7 +94,8 @@ class FakeSlack:
             return web.Response(status=500)
         call.status = answer.status
         if isinstance(answer, web.Response) and answer.content_type == "application/json":
-            call.error = json.loads(answer.text or "{}").get("error", "")
+            with suppress(ValueError):  # an answer that is cut off on purpose
+                call.error = json.loads(answer.text or "{}").get("error", "")
         return answer
 
     async def _body(self, request: web.Request) -> Body:

@@ -7,7 +7,7 @@ mrkdwn is used for dates alone, from numbers (docs.slack.dev/reference/block-kit
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from monitor.delivery.text import Link, escape
@@ -15,9 +15,6 @@ from monitor.values import MarkedText, Severity
 
 Block = dict[str, Any]
 Element = dict[str, Any]
-
-# Only what asks for attention gets a sign; everyday alerts stay quiet.
-SIGNS = {Severity.CRITICAL: "red_circle", Severity.HIGH: "large_orange_circle"}
 
 
 def words(text: str, *, bold: bool = False, italic: bool = False) -> Element:
@@ -36,8 +33,13 @@ def link(to: Link, text: str, *, bold: bool = False) -> Element:
     return element
 
 
-def emoji(name: str) -> Element:
-    return {"type": "emoji", "name": name}
+def badge(severity: Severity) -> list[Element]:
+    """The severity as it stands before a line: none for normal; what asks for attention is set as
+    code, which Slack shows as a red label in both themes."""
+    name = severity.label.upper()
+    if severity >= Severity.HIGH:
+        return [{"type": "text", "text": name, "style": {"bold": True, "code": True}}]
+    return [] if severity is Severity.NORMAL else [words(name, bold=True)]
 
 
 def marked(text: MarkedText) -> list[Element]:
@@ -98,14 +100,11 @@ def date(when: datetime) -> Element:
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def rich_date(when: datetime) -> Element:
-    """``date`` inside rich text."""
-    return {
-        "type": "date",
-        "timestamp": int(when.timestamp()),
-        "format": "{date_short_pretty} {time}",
-        "fallback": fallback_time(when),
-    }
+def short_time(when: datetime, latest: datetime) -> str:
+    """A time within a list, in UTC (rich text has no date that every client shows): the time of
+    day, or the day for what is older than a day before ``latest``."""
+    when = when.astimezone(UTC)
+    return when.strftime("%H:%M UTC" if latest - when < timedelta(days=1) else "%-d %b")
 
 
 def mention(who: str) -> Element | None:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 
 from monitor.delivery.sender import Form
 from monitor.delivery.slack.blocks import (
-    SIGNS,
     Block,
     Element,
+    badge,
     bullets,
     context,
     date,
-    emoji,
     header,
     link,
     mention,
     plain,
-    rich_date,
     rich_text,
     section,
+    short_time,
     words,
 )
 from monitor.delivery.text import shown, units, vet_link
 from monitor.delivery.wording import TITLES, urgent_first
-from monitor.values import Alert, AlertItem
+from monitor.values import Alert, AlertItem, Severity
 
 # Slack refuses messages near 13,200 characters of blocks with msg_blocks_too_long, a limit it
 # doesn't document (slackapi/bolt-js#2509); ours leaves room.
@@ -42,7 +42,8 @@ MENTIONS = 10
 ITEM_TITLE_MAX = 150
 ITEM_NAME_MAX = 60
 PAGE_PREFIX = "page/"  # a further page's story id: this, the first page's delivery id, its story
-SIGN_BY_KIND = {"ops": "wrench", "test": "white_check_mark"}
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def render_list(alert: Alert, form: Form) -> list[Block]:
@@ -62,7 +63,7 @@ def render_list(alert: Alert, form: Form) -> list[Block]:
 
 def _notice(alert: Alert, title: str) -> list[Block]:
     """An ops or test message: one rich text, a bold line and what there is to say."""
-    line: list[Element] = [emoji(SIGN_BY_KIND[alert.kind]), words(" ")]
+    line: list[Element] = []
     to = vet_link(alert.url)
     line.append(link(to, title, bold=True) if to else words(title, bold=True))
     for who in alert.mention[:MENTIONS]:
@@ -78,7 +79,9 @@ def _notice(alert: Alert, title: str) -> list[Block]:
     if facts:
         lines.append(bullets(facts))
     if alert.items:
-        lines.append(bullets([_item(item) for item in alert.items[:NOTICE_ITEMS]]))
+        lines.append(
+            bullets([_item(item, _latest(alert.items)) for item in alert.items[:NOTICE_ITEMS]])
+        )
     blocks = [rich_text(lines)]
     if (when := alert.published or alert.first_seen) is not None:
         blocks.append(context([plain("newswatch"), date(when)]))
@@ -111,10 +114,14 @@ def _by_rule(items: tuple[AlertItem, ...]) -> list[tuple[str, list[AlertItem]]]:
     return [(rule, list(group)) for rule, group in groupby(ranked, key=lambda item: item.rule)]
 
 
-def _item(item: AlertItem) -> Element:
-    line: list[Element] = []
-    if item.severity in SIGNS:
-        line += [emoji(SIGNS[item.severity]), words(" ")]
+def _latest(items: tuple[AlertItem, ...]) -> datetime:
+    return max((item.published for item in items if item.published), default=LONG_AGO)
+
+
+def _item(item: AlertItem, latest: datetime) -> Element:
+    line = badge(Severity(item.severity)) if item.severity >= Severity.HIGH else []
+    if line:
+        line.append(words(" "))
     title = shown(item.title, ITEM_TITLE_MAX) or "(no title)"
     to = vet_link(item.url)
     if to is None:
@@ -127,7 +134,7 @@ def _item(item: AlertItem) -> Element:
     if source:
         line.append(words(f" · {source}"))
     if item.published is not None:
-        line += [words(" · "), rich_date(item.published)]
+        line.append(words(f" · {short_time(item.published, latest)}"))
     if item.sources > 1:
         line.append(
             words(f" · +{item.sources - 1} sources" if item.sources > 2 else " · +1 source")
@@ -137,10 +144,11 @@ def _item(item: AlertItem) -> Element:
 
 def _lists(items: tuple[AlertItem, ...]) -> list[Block]:
     blocks = []
+    latest = _latest(items)
     for rule, group in _by_rule(items):
         name = shown(rule, ITEM_NAME_MAX)
         head = [section([words(f"{name} ({len(group)})", bold=True)])] if name else []
-        blocks.append(rich_text([*head, bullets([_item(item) for item in group])]))
+        blocks.append(rich_text([*head, bullets([_item(item, latest) for item in group])]))
     return blocks
 
 
@@ -163,7 +171,7 @@ def split_pages(items: tuple[AlertItem, ...]) -> list[tuple[AlertItem, ...]]:
     one rule on the first page."""
     # The most urgent lead, whatever their rule; the order within a page is _by_rule's.
     ranked = urgent_first(tuple(item for _, group in _by_rule(items) for item in group))
-    rest = [(item, _size([_item(item)])) for item in ranked]
+    rest = [(item, _size([_item(item, LONG_AGO)])) for item in ranked]
     pages: list[tuple[AlertItem, ...]] = []
     while rest:
         page: list[AlertItem] = []

@@ -12,12 +12,11 @@ from typing import Any
 
 from monitor.delivery.sender import Form
 from monitor.delivery.slack.blocks import (
-    SIGNS,
     Block,
     Element,
+    badge,
     context,
     date,
-    emoji,
     link,
     marked,
     mention,
@@ -119,11 +118,7 @@ def _story(alert: Alert, form: Form, earlier: str | None) -> list[Block]:
 
 def _first_line(alert: Alert) -> list[Element]:
     line: list[Element] = []
-    if alert.severity in SIGNS:
-        line += [emoji(SIGNS[alert.severity]), words(" ")]
-    parts: list[Element] = []
-    if alert.severity is not Severity.NORMAL:
-        parts.append(words(alert.severity.label.upper(), bold=True))
+    parts: list[Element] = badge(Severity(alert.severity))
     if names := rule_names(alert):
         parts.append(words(names))
     if len(alert.sources) > 1:

@@ -132,15 +132,16 @@ class SlackApi:
 
 
 def _refused(response: Any) -> Result:
-    data = response.data
+    """Return what an error answer means. ``response`` is slack_sdk's own, or aiohttp's where the
+    body was not JSON."""
     headers = dict(response.headers)
-    if response.status_code == 429:
-        return from_status(429, headers, data)
-    if isinstance(data, dict) and isinstance(data.get("error"), str) and data["error"]:
-        if response.status_code >= 500:
-            return Unclear(f"HTTP {response.status_code}: {data['error']}")
+    data = getattr(response, "data", None)
+    status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0))
+    if status != 429 and isinstance(data, dict) and isinstance(data.get("error"), str):
+        if status >= 500:
+            return Unclear(f"HTTP {status}: {data['error']}")
         return from_error(data["error"], str(data.get("needed") or ""))
-    return from_status(response.status_code, headers, data)
+    return from_status(status, headers, data)
 
 
 class SlackSender:

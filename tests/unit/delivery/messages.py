@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 from monitor.values import Alert, AlertItem, Mark, MarkedText, Severity, Summary
 from tests.unit.delivery.parts import START, story_alert
@@ -127,6 +128,7 @@ def examples() -> dict[str, Alert]:
     }
 
 
+@cache
 def shapes() -> dict[str, Alert]:
     """Return each kind, ordinary, empty, huge and hostile."""
     out = {f"{name}": alert for name, alert in examples().items()}
