@@ -7,7 +7,7 @@ lists or entities, and never twice: a value that contains ``${…}`` stays as it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
@@ -92,9 +92,9 @@ def resolve(
     for section in TEXT_SECTIONS & set(data) if references_in_text else ():
         work.refuse_references(data[section], (section,))
     for name in work.found.off:
-        channel = data["channels"].get(name)
-        if isinstance(channel, dict):
-            channel["enabled"] = "false"
+        channels = data.get("channels")
+        if isinstance(channels, dict) and isinstance(channels.get(name), dict):
+            channels[name]["enabled"] = "false"
     return work.found
 
 
@@ -191,8 +191,8 @@ class _Resolver:
         names = ", ".join(f"${{{name}}}" for name in missing)
         if path[0] == "slack":
             return
-        if path[0] == "channels" and len(path) > 1:
-            self.found.off.add(str(path[1]))
+        if path[0] == "channels" and len(path) > 2 and isinstance(path[1], str):
+            self.found.off.add(path[1])
             self.found.problems.append(
                 Problem(
                     f"{names} is not set: the channel `{path[1]}` is off",
@@ -293,6 +293,13 @@ def _password(url: str) -> str | None:
 def is_unset(problem: Problem) -> bool:
     """Tell whether ``problem`` is a variable that isn't set."""
     return problem.message.endswith(_UNSET)
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """Return ``text`` with every secret value replaced by asterisks, longest first."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "**********")
+    return text
 
 
 def secret_values(loaded: Loaded) -> frozenset[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -220,7 +221,8 @@ class _Reader:
         self.nodes += size
         if self._aliased > MAX_ALIASED or self._depth + depth > MAX_DEPTH:
             raise self._stop(f"aliases repeat more than {MAX_ALIASED:,} values", event.start_mark)
-        return data
+        # A copy: what is later replaced in one place must not change the other.
+        return deepcopy(data)
 
     def _list(self) -> list[Any]:
         items: list[Any] = []

@@ -63,7 +63,7 @@ def test_whatever_is_added_arrives(tmp_path: Path, term: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=40))
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_text_arrives(tmp_path: Path, term: str) -> None:
     path = write_sample(tmp_path, "rules:\n  - {name: A, any: [x]}\n")

@@ -49,7 +49,7 @@ def test_every_letter_is_where_it_says(text: str) -> None:
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_in_single_quotes(text: str) -> None:
     positions = Positions([Source("x.yaml", "a: '" + text.replace("'", "''") + "'\n")])
     for offset in range(len(text) + 1):

@@ -118,6 +118,14 @@ def test_config_07_never_twice(tmp_path: Path) -> None:
     assert result.settings.feeds[0].url == "https://example.org/${B}"
 
 
+def test_config_07_never_twice_behind_an_alias(tmp_path: Path) -> None:
+    text = "channels: {a: &a {webhook: 'http://127.0.0.1/${A}'}, b: *a}\n"
+    channels = loaded(tmp_path, text, {"A": "${B}", "B": CANARY}).settings.channels
+    for channel in channels.values():
+        assert channel.webhook is not None
+        assert channel.webhook.get_secret_value() == "http://127.0.0.1/${B}"
+
+
 def test_config_07_inside_a_longer_text(tmp_path: Path) -> None:
     text = "state: postgresql://${USER}:${PASS}@${HOST}/news\n"
     result = loaded(tmp_path, text, {"USER": "u", "PASS": CANARY, "HOST": "db"})
