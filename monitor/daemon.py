@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from monitor.alerts.desk import Desk
+from monitor.alerts.ops import OpsDesk
 from monitor.alerts.plan import baseline_alert
 from monitor.alerts.rounds import Rounds
 from monitor.alerts.route import Router
@@ -23,6 +24,7 @@ from monitor.jobs.port import JobQueue
 from monitor.pipeline import Pipeline, Polled, Watching
 from monitor.preview import RulePreview
 from monitor.rules import Compiled
+from monitor.sources import rhythm
 from monitor.sources.fetch import Fetcher
 from monitor.sources.holds import held_until
 from monitor.sources.parse import ParsePool
@@ -90,6 +92,7 @@ class Daemon:
         self._pipeline: Pipeline | None = None
         self._baseline = BaselineLog()
         self._desk = Desk()
+        self._ops = OpsDesk(store)
         self._background: set[asyncio.Future[object]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self.rounds = 0
@@ -104,6 +107,7 @@ class Daemon:
         self._states = dict(await self._store.sync_feeds(list(self._watching.feeds.values()), now))
         self._baseline = BaselineLog(await self._store.blob(BLOB))
         self._desk = await Desk.load(self._store)
+        self._ops = await OpsDesk.load(self._store)
         self._pipeline = await self._make_pipeline()
         if held := await self._deliverer.recover():
             log.warning("messages with unknown outcome are held", extra={"messages": held})
@@ -196,6 +200,7 @@ class Daemon:
             ("deliver", self._deliver, 1.0),
             ("baseline", self._tell_baseline, 1.0),
             ("rounds", self._make_rounds, 2.0),
+            ("ops", self._tell_ops, 30.0),
             ("reload", self._check_reload, 1.0),
             ("prune", self._prune, 3600.0),
         )
@@ -240,6 +245,13 @@ class Daemon:
         for polled, state in zip(batch, done.states, strict=True):
             self._states[state.key] = state
             failed += _log_poll(polled, state)
+        self._ops.count(
+            polls=len(batch),
+            failed=failed,
+            entries=done.new_entries,
+            matched=done.matched,
+            alerts=done.alerts,
+        )
         if done.alerts:
             await self._queue.defer("deliver")
         self.rounds += 1
@@ -294,6 +306,23 @@ class Daemon:
         if queued:
             await self._queue.defer("deliver")
 
+    async def _tell_ops(self) -> None:
+        """Tell the ops channel how the feeds fare, and once a day that all is well."""
+        watched = [
+            (feed, self._states[key])
+            for key, feed in self._watching.feeds.items()
+            if key in self._states
+        ]
+        try:
+            await self._ops.run(
+                self._watching.settings,
+                watched,
+                self._clock.now(),
+                lambda state: rhythm.from_json(state.extra.get("rhythm")).rate,
+            )
+        except StateError as error:
+            log.error("ops is told in the next round", extra={"reason": str(error)})
+
     async def _prune(self) -> None:
         settings = self._watching.settings.retention
         pruned = await self._store.prune(
@@ -312,9 +341,13 @@ class Daemon:
         except ConfigError as error:
             log.error("configuration refused; the last good one stays in force")
             _log_problems(error.problems)
+            await self._ops.config_refused(
+                error.problems, self._watching.settings, self._clock.now()
+            )
             return
         if fresh is None:
             return
+        await self._ops.config_changed(self._watching.settings, fresh.settings, self._clock.now())
         await self._rewire(fresh)
         states = await self._store.sync_feeds(list(fresh.feeds.values()), self._clock.now())
         self._states = dict(states)

@@ -17,10 +17,10 @@ from monitor.values import Alert, Feed, Severity
 
 FAILURES = 3  # in a row, and
 FAILING_FOR = timedelta(hours=1)  # for so long, before ops is told
-# A feed is silent, by its own measure, when ten times its usual gap has passed (for independent
-# arrivals a chance of e^-10), but never sooner than a long weekend.
-SILENT_GAPS = 10
-SILENT_LEAST = timedelta(days=3)
+# A feed is silent, by its own measure, when twelve entries were to be expected since the last one
+# (for independent arrivals a chance of e^-12), but not sooner than a weekend; as `feeds health`.
+SILENT_ENTRIES = 12
+SILENT_LEAST, SILENT_MOST = timedelta(days=2), timedelta(days=60)
 QUIET_BETWEEN = timedelta(minutes=10)  # between two messages about newly failing feeds
 REOPENED = timedelta(days=1)  # a feed that fails again so soon takes up its old message
 OUTAGE_SHARE, OUTAGE_OVER = 0.5, 0.25  # of all feeds: an outage begins, and is over
@@ -113,7 +113,8 @@ def silent(each: Watched, now: datetime) -> Trouble | None:
     if limit is None:
         if each.per_day <= 0:
             return None
-        limit = max(SILENT_LEAST, timedelta(days=SILENT_GAPS / each.per_day))
+        expected = timedelta(days=SILENT_ENTRIES / each.per_day)
+        limit = min(max(expected, SILENT_LEAST), SILENT_MOST)
     if now - since < limit:
         return None
     usual = f"usually {each.per_day:.1f} a day" if learned else f"alarm after {_span(limit)}"
