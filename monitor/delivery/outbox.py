@@ -37,7 +37,17 @@ from monitor.delivery.sender import (
     Unclear,
 )
 from monitor.delivery.slack.lists import PAGE_PREFIX, pages_of
-from monitor.delivery.threads import AS_ROOT, Plan, Post, Skip, Wait, page_root, plan, plan_page
+from monitor.delivery.threads import (
+    AS_ROOT,
+    Plan,
+    Post,
+    Skip,
+    Wait,
+    page_root,
+    plan,
+    plan_notice,
+    plan_page,
+)
 from monitor.delivery.transitions import (
     LOOKS_AFTER,
     RESEND_AFTER,
@@ -298,10 +308,12 @@ class Deliverer:
             return plan_page(row, alert, first, now)
         if pages := pages_of(alert, row.id):
             await self._store.enqueue([queued(page, now) for page in pages])
-        if alert.kind not in ("update", "escalation"):
+        if row.kind not in ("update", "escalation"):
             return Post(Outgoing(row.id, alert))
         family = await self._store.outbox_rows(channel=row.channel, story_id=row.story_id)
         siblings = [each for each in family if each.id != row.id]
+        if alert.kind == "ops":
+            return plan_notice(row, alert, siblings, now, threads)
         return plan(row, alert, siblings, now, threads)
 
     async def _send(

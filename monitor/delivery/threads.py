@@ -95,6 +95,22 @@ def plan(
     return Wait(now + wait) if wait > timedelta(0) else Post(whole, AS_EDIT)
 
 
+def plan_notice(
+    row: OutboxRow, alert: Alert, siblings: Sequence[OutboxRow], now: datetime, threads: bool
+) -> Plan:
+    """Decide what the edit of an ops message becomes: a row of kind ``update`` whose alert replaces
+    the message whole. Where there is nothing to edit it is a new message."""
+    roots = [each for each in siblings if each.kind == "ops" and each.state != "dead"]
+    root = max(roots, key=lambda each: each.created_at, default=None)
+    if any(each.kind == "update" and each.revision > row.revision for each in siblings):
+        return Skip("a later edit covers it")
+    if root is not None and root.state in ("queued", "sending", "unknown"):
+        return Wait(now + ROOT_WAIT)
+    if root is None or root.receipt is None or not threads:
+        return Post(Outgoing(row.id, alert))
+    return Post(Outgoing(row.id, alert, root=root.receipt, edit=True), AS_EDIT)
+
+
 def plan_page(row: OutboxRow, alert: Alert, root: OutboxRow | None, now: datetime) -> Plan:
     """Decide what a further page of a list becomes; ``root`` is the first page's row."""
     if root is not None and root.state in ("queued", "sending", "unknown"):
