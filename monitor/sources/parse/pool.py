@@ -189,6 +189,7 @@ class _Worker:
             str(self._memory),
             stdin=PIPE,
             stdout=PIPE,
+            env={},  # what parses hostile bytes has no business with the token in ours
             limit=_BUFFER,
             start_new_session=True,  # Ctrl-C is for the parent, which then closes the pipes
         )
