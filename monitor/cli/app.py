@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "routes": "monitor.cli.routes:routes",
     "silence": "monitor.cli.silence:silence",
     "outbox": "monitor.cli.outbox:outbox",
+    "db": "monitor.cli.db:db",
     "send-test": "monitor.cli.send_test:send_test",
     "match": "monitor.cli.stories:match",
     "replay": "monitor.cli.stories:replay",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -183,8 +184,6 @@ async def copy_store(
         AlreadyRunning: one of them is in use.
         StateError: see ``copy``.
     """
-    from contextlib import AsyncExitStack
-
     if source == target:
         raise StateError(f"{source}: is the store itself; name another one")
     async with AsyncExitStack() as stack:
@@ -201,6 +200,29 @@ async def copy_store(
             stack.push_async_callback(side.close)
             sides.append(side)
         return await copy(sides[0], sides[1], replace=replace, progress=progress)
+
+
+async def restore_database(
+    file: Path, target: str, *, tokenize: Tokenize, progress: Progress | None = None
+) -> Copied:
+    """Replace what the database at the URL ``target`` holds by the SQLite backup ``file``.
+
+    Raises:
+        AlreadyRunning: a worker is alive there.
+        StateError: see ``copy``.
+    """
+    from monitor.store.postgres.transfer import database_side
+    from monitor.store.sqlite.transfer import backup_side
+
+    side = await database_side(target, tokenize)
+    try:
+        source = await backup_side(file, tokenize)
+        try:
+            return await copy(source, side, replace=True, progress=progress)
+        finally:
+            await source.close()
+    finally:
+        await side.close()
 
 
 async def copy_to_file(pool: Pool, target: str, tokenize: Tokenize) -> None:

@@ -68,8 +68,9 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("PRAGMA trusted_schema = OFF")
         if writer:
-            # auto_vacuum counts only before the first table is made.
-            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            if db.execute("PRAGMA page_count").fetchone()[0] == 0:
+                # It counts only before the first table is made, and would write at every start.
+                db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,12 +29,20 @@ T = TypeVar("T")
 class SqliteSide:
     """An SQLite file. Reads from ``reading``; writes to a new file that replaces ``path``."""
 
-    def __init__(self, path: Path, tokenize: Tokenize, lock: StateLock | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tokenize: Tokenize,
+        lock: StateLock | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """``lock`` is released and the temporary ``folder`` removed at the end."""
         self.where = str(path)
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self._index = TextIndex(tokenize)
         self._lock = lock
+        self._folder = folder
         self._db: sqlite3.Connection | None = None
         self._fresh = False
 
@@ -134,6 +145,8 @@ class SqliteSide:
         if self._db is not None:
             self._db.close()
         self._remove_part()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _remove_part(self) -> None:
         for suffix in ("", "-wal", "-shm"):
@@ -158,12 +171,9 @@ async def folder_side(
 
         def migrated() -> None:
             prepare_directory(state_dir)
-            db = connect(path, writer=True)
-            try:
+            with closing(connect(path, writer=True)) as db:
                 sound(db, path)
                 migrate(db, path, bundled("sqlite"), now)
-            finally:
-                db.close()
 
         await side._run(migrated)
         await side.open()
@@ -182,4 +192,26 @@ async def file_side(path: Path, tokenize: Tokenize) -> SqliteSide:
         refuse_symlink(path)
 
     await side._run(prepared)
+    return side
+
+
+async def backup_side(file: Path, tokenize: Tokenize) -> SqliteSide:
+    """Return a copy of the backup ``file`` to read from, brought to the current schema.
+
+    The backup itself is left as it is.
+    """
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="newswatch-"))
+    side = SqliteSide(folder / FILE_NAME, tokenize, folder=folder)
+
+    def migrated() -> None:
+        shutil.copyfile(file, folder / FILE_NAME)
+        with closing(connect(folder / FILE_NAME, writer=True)) as db:
+            migrate(db, folder / FILE_NAME, bundled("sqlite"), datetime.now(UTC))
+
+    try:
+        await side._run(migrated)
+        await side.open()
+    except BaseException:
+        await side.close()
+        raise
     return side
