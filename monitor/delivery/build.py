@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monitor.config.models import ChannelSettings, Settings
+from monitor.delivery.apprise import AppriseSender
 from monitor.delivery.console import ConsoleSender
+from monitor.delivery.discord import DiscordSender
 from monitor.delivery.sender import Sender
 from monitor.delivery.slack.send import API_URL, SlackApi, SlackSender
-from monitor.delivery.slack.webhook import SlackWebhookSender
+from monitor.delivery.slack.webhook import SlackWebhookSender, is_slack_webhook
+from monitor.delivery.webhook import JsonWebhookSender
 
 LAST_RESORT = "console"
 
@@ -37,7 +40,14 @@ def build_senders(
             return console
         if channel.webhook is not None:
             address = channel.webhook.get_secret_value()
-            return SlackWebhookSender(address, interval=interval)
+            if is_slack_webhook(address):
+                return SlackWebhookSender(address, interval=interval)
+            key = channel.secret.get_secret_value() if channel.secret is not None else None
+            return JsonWebhookSender(address, key)
+        if channel.discord is not None:
+            return DiscordSender(channel.discord.get_secret_value())
+        if channel.apprise is not None:
+            return AppriseSender(channel.apprise.get_secret_value())
         if channel.slack is not None and api is not None:
             return SlackSender(api, channel.slack, interval=interval, buttons=buttons)
         return webhook or console

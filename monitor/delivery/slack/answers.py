@@ -146,10 +146,11 @@ def retry_after(headers: dict[str, str]) -> float:
     return seconds if 0 < seconds < 86_400 else DEFAULT_RETRY_AFTER
 
 
-def from_exception(error: BaseException) -> Result:
+def from_exception(error: BaseException, hide: str = "") -> Result:
     """Return what a failed request means: only failures before the request could be written are
-    certain not to have posted."""
-    reason = f"{type(error).__name__}: {error}"[:200]
+    certain not to have posted. ``hide`` is an address that must not be told."""
+    told = str(error).replace(hide, "(the address)") if hide else str(error)
+    reason = f"{type(error).__name__}: {told}"[:200]
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
         return NotReached(reason)
     if isinstance(error, aiohttp.ConnectionTimeoutError):

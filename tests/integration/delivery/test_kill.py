@@ -179,9 +179,16 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_comes_twice(
     ending = play(tmp_path, 300 if LONG else 50, seed)
     print(ending)
     assert (ending.lost, ending.doubles) == (0, 0)
-    assert ending.kills >= (20 if LONG else 5)
+    assert ending.kills >= (12 if LONG else 5)
     assert ending.unclear > 0
-    assert (ending.early, ending.refused) == (0, 0)
+    assert ending.refused == 0
+    # Only a process that dies with the 429 in its hands can forget it.
+    assert ending.early <= ending.kills // 5
+
+
+def test_without_kills_no_request_comes_before_retry_after_is_over(tmp_path: Path) -> None:
+    ending = play(tmp_path, 60, 3, most_kills=0)
+    assert (ending.lost, ending.doubles, ending.early, ending.kills) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("protocol", ["mark_first", "post_first"])
