@@ -7,18 +7,18 @@ Without a channel named `ops` nothing is posted: the log says the same.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from monitor.alerts.feedwatch import FeedWatch, Watched, look
 from monitor.alerts.route import OPS
 from monitor.alerts.rows import ROOT_KINDS, outbox_row
 from monitor.codec import alert_from_json
+from monitor.config.diff import diff
 from monitor.config.models import Settings
 from monitor.errors import Problem
 from monitor.store.port import FeedState, OutboxRow, Store
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 BLOB = "alerts/ops"
 DAILY_AT = 8  # o'clock, local: the line about the day before
-NAMED = 5  # rules or feeds named in the words about a change
+NAMED = 5  # errors named in the words about a refused configuration
 
 
 @dataclass(slots=True)
@@ -103,11 +103,14 @@ class OpsDesk:
 
     async def config_changed(self, old: Settings, new: Settings, now: datetime) -> int:
         """Tell that a changed configuration is in force."""
-        words = differences(old, new)
-        if not words:
+        lines = diff(old, new)
+        if not lines:
             return 0
         alert = _notice(
-            f"config/changed/{int(now.timestamp())}", "Configuration changed", now, reason=words
+            f"config/changed/{int(now.timestamp())}",
+            "Configuration changed",
+            now,
+            reason="\n".join(lines),
         )
         return await self._keep([ops_row(alert, now)], new)
 
@@ -273,55 +276,3 @@ def _time(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.1f} s"
-
-
-# Configuration -----------------------------------------------------------------------------------
-
-
-def differences(old: Settings, new: Settings) -> str:
-    """Return in words what a new configuration adds, changes and removes ("" for nothing)."""
-    lines = []
-    shown = {feed.url: feed.name or _host(feed.url) for feed in (*old.feeds, *new.feeds)}
-    for name, before, after in (
-        ("rules", _by_name(old.rules, "name"), _by_name(new.rules, "name")),
-        ("feeds", _by_name(old.feeds, "url"), _by_name(new.feeds, "url")),
-        ("channels", _dumped(old.channels), _dumped(new.channels)),
-        ("entities", _dumped(old.entities), _dumped(new.entities)),
-    ):
-        parts = [
-            f"{verb} {_named([shown.get(key, key) for key in found])}"
-            for verb, found in (
-                ("added", [key for key in after if key not in before]),
-                ("changed", [k for k, v in after.items() if k in before and before[k] != v]),
-                ("removed", [key for key in before if key not in after]),
-            )
-            if found
-        ]
-        if parts:
-            lines.append(f"{name}: {'; '.join(parts)}")
-    others = [
-        name
-        for name in ("lists", "routes", "inhibit", "ignore", "defaults", "retention", "polling")
-        if getattr(old, name) != getattr(new, name)
-    ]
-    if others:
-        lines.append(f"changed: {', '.join(others)}")
-    return "\n".join(lines)
-
-
-def _by_name(items: Iterable[BaseModel], key: str) -> dict[str, object]:
-    return {str(getattr(item, key)): item for item in items}
-
-
-def _host(url: str) -> str:
-    """Return what may be shown of a feed's address: the rest can hold a secret."""
-    return urlsplit(url).hostname or url
-
-
-def _dumped(items: Mapping[str, BaseModel]) -> dict[str, object]:
-    return dict(items)
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMED])
-    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown

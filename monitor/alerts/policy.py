@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitor.alerts.calendar import Calendar, next_time
-from monitor.alerts.route import Destination, default_channel
+from monitor.alerts.route import CONSOLE, Destination, default_channel
 from monitor.config.models import (
     ChannelSettings,
     QuietHours,
@@ -22,7 +22,6 @@ from monitor.config.models import (
     UnansweredSettings,
 )
 from monitor.config.types import Hours, Schedule, Throttle, Window
-from monitor.values import Severity
 
 # Alertmanager's defaults for group_wait and group_interval (prometheus.io/docs/alerting).
 GROUP_WAIT = timedelta(seconds=30)
@@ -162,58 +161,26 @@ def held_for_digest(policy: Policy, now: datetime) -> Wait | None:
 
 
 def findings(settings: Settings) -> tuple[str, ...]:
-    """Return what is odd about channels and policies, in plain words, for ``check``."""
-    return (*_never(settings), *_nothing_wakes(settings), *_unused(settings))
-
-
-def _never(settings: Settings) -> list[str]:
+    """Return what can't work as it is written in the channels' policies, in plain words, for
+    ``check`` (what is unused and wakes nobody is ``config.lint``'s matter)."""
     out = []
-    some_day = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    some_day = datetime(2026, 1, 1, tzinfo=UTC)
     for name, channel in settings.channels.items():
         policy = merged_policy(channel, (), settings)
         if policy.quiet().next_free(some_day) is None:
-            out.append(f"channel {name}: its quiet hours never end, so they are not kept")
+            out.append(f"channel `{name}`: its quiet hours never end, so they are not kept")
         active = policy.active()
         if active is not None and active.next_covered(some_day) is None:
-            out.append(f"channel {name}: its hours never come, so they are not kept")
-        if not channel.live and channel.digest is None:
-            out.append(f"channel {name}: `live: false` without a digest does nothing")
-        if channel.heartbeat and channel.digest is None:
-            out.append(f"channel {name}: `heartbeat` without a digest does nothing")
-    return out
-
-
-def _nothing_wakes(settings: Settings) -> list[str]:
-    """Say when no alert of the configuration could reach anyone at every hour.
-
-    `critical` is never held, so one rule of that severity is enough; else a channel that rules
-    or routes use must be open day and night.
-    """
-    rules = [rule for rule in settings.rules if rule.enabled]
-    if not rules or any(Severity.parse(rule.severity) is Severity.CRITICAL for rule in rules):
-        return []
-    used = {channel for rule in rules for channel in rule.to}
-    routes = [route for route in settings.routes if route.enabled]
-    used |= {channel for route in routes for channel in route.to}
-    used.add(default_channel(settings))
-    policies = [channel_policy(channel, settings) for channel in sorted(used)]
-    if any(
-        policy.quiet_hours is None and policy.active() is None and not policy.digest_only
-        for policy in policies
-    ):
-        return []
-    return [
-        "nothing could wake anyone: no rule is `severity: critical`, and every channel in use has "
-        "quiet hours, active hours or digests alone"
-    ]
-
-
-def _unused(settings: Settings) -> list[str]:
-    used = {channel for rule in settings.rules for channel in rule.to}
-    for each in (*settings.channels.values(), *settings.routes):
-        used |= set(each.unanswered.to) if each.unanswered else set()
-    used |= {channel for route in settings.routes for channel in route.to}
-    used |= {default_channel(settings), "ops"}
-    return [
-        f"channel {name}: nothing is routed to it" for name in settings.channels if name not in used
-    ]
+            out.append(f"channel `{name}`: its hours never come, so they are not kept")
+        if channel.digest is None and not channel.live:
+            out.append(f"channel `{name}`: `live: false` does nothing without a digest")
+        if channel.digest is None and channel.heartbeat:
+            out.append(f"channel `{name}`: `heartbeat` does nothing without a digest")
+    routed = any(route.enabled and not route.when for route in settings.routes)
+    unrouted = not routed and any(rule.enabled and not rule.to for rule in settings.rules)
+    if unrouted and len(settings.channels) > 1 and default_channel(settings) == CONSOLE:
+        out.append(
+            "what no rule and no route sends anywhere goes to the console: name a channel as "
+            "defaults.channel"
+        )
+    return tuple(out)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from monitor.alerts.policy import findings
 from monitor.cli.common import (
     Watch,
     config_option,
@@ -48,7 +49,8 @@ def check(config_path: Path, as_json: bool, live: bool, print_config: bool) -> i
             count = sum(problem.level == "error" for problem in error.problems)
             click.echo(f"{config_path}: {count} error{'s'[: count != 1]}", err=True)
         return EXIT_USAGE
-    problems = (*watch.problems, *lint(watch.loaded))
+    policies = (Problem(each, level="warning") for each in findings(watch.loaded.settings))
+    problems = (*watch.problems, *lint(watch.loaded), *policies)
     warned = any(problem.level == "warning" for problem in problems)
     if as_json:
         answering = _live_as_data(watch) if live else None
