@@ -50,12 +50,19 @@ class Faults:
     late: float = 5.0
     kinds: tuple[Fault, ...] = UNCLEAR
     script: list[Fault | None] = field(default_factory=list)
+    lost_answers: int = 0  # messages stored without the sender being told
     _random: Random = field(init=False)
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
 
     def draw(self) -> Fault | None:
+        """Return what befalls the next post, or None."""
+        fault = self._next()
+        self.lost_answers += fault is not None and fault.stores
+        return fault
+
+    def _next(self) -> Fault | None:
         if self.script:
             return self.script.pop(0)
         chance = self._random.random()
