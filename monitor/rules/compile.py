@@ -7,7 +7,7 @@ Contains no matching (``monitor.rules.index``) and no query grammar (``monitor.r
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -101,8 +101,8 @@ class Builder:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def rules(self) -> Iterator[CompiledRule]:
-        """Compile all enabled rules; those with an error are left out."""
+    def rules(self, names: Collection[str] | None = None) -> Iterator[CompiledRule]:
+        """Compile all enabled rules (or those of ``names``); those with an error are left out."""
         seen: dict[str, int] = {}
         for index, rule in enumerate(self.settings.rules):
             path: Path = ("rules", index)
@@ -116,6 +116,8 @@ class Builder:
                 )
                 continue
             seen[rule.name] = index
+            if names is not None and rule.name not in names:
+                continue
             try:
                 tree = RuleBuilder(self, rule, path).tree()
                 key = self._key(rule.key, (*path, "key"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -79,10 +79,12 @@ class RuleSet:
         rules: Mapping[str, RuleSettings],
         index: Index,
         mentions: Mentions,
+        settings: Settings,
     ) -> None:
         self.rules = rules
         self._index = index
         self._mentions = mentions
+        self._settings = settings
 
     def match(self, document: Document) -> tuple[Match, ...]:
         """Return the rules that hold, in the configuration's order, with sorted hits."""
@@ -106,7 +108,76 @@ class RuleSet:
 
     def with_frequencies(self, frequencies: Frequencies) -> RuleSet:
         """Return the same rules, each anchored to its rarest group by ``frequencies``."""
-        return RuleSet(self.rules, self._index.anchored(frequencies), self._mentions)
+        index = self._index.anchored(frequencies)
+        return RuleSet(self.rules, index, self._mentions, self._settings)
+
+    def current(
+        self, matches: Sequence[Match], published: datetime | None, now: datetime
+    ) -> tuple[Match, ...]:
+        """Return those of ``matches`` whose rule's ``max_age`` a story of ``published`` still
+        meets.
+
+        A story that doesn't say its time is as old as now. Kept apart from ``match``, which knows
+        no clock.
+        """
+        age = now - published if published is not None else None
+        return tuple(
+            match
+            for match in matches
+            if age is None or (limit := self.rules[match.rule].max_age) is None or age <= limit
+        )
+
+    def edited(self, settings: Settings, names: Collection[str]) -> Compiled:
+        """Return this rule set with the rules called ``names`` as ``settings`` has them now.
+
+        The price of an edit doesn't grow with the number of rules that stay: the others keep their
+        index. ``settings`` may differ from those compiled in these rules only (replaced, removed,
+        or added at the end); where it differs elsewhere, everything is rebuilt. ``problems`` are
+        those of the named rules.
+        """
+        before = self._settings
+        if not _only_rules_differ(before, settings) or not _in_place(
+            list(self.rules), [rule.name for rule in settings.rules if rule.enabled], set(names)
+        ):
+            return compile_rules(settings, self._index.today, self.frequencies())
+        builder = Builder(settings, bundled())
+        compiled = {rule.settings.name: rule for rule in builder.rules(set(names))}
+        index = self._index.edited(set(names), list(compiled.values()))
+        rules = {
+            rule.name: rule
+            for rule in settings.rules
+            if rule.enabled and (rule.name not in names or rule.name in compiled)
+        }
+        mentions = Mentions(builder.lookup.all, self._index.today)
+        problems = [p for p in builder.problems if _concerns(p, settings, names)]
+        return Compiled(RuleSet(rules, index, mentions, settings), tuple(problems))
+
+
+def _only_rules_differ(before: Settings, after: Settings) -> bool:
+    return (
+        before.lists == after.lists
+        and before.entities == after.entities
+        and before.ignore == after.ignore
+    )
+
+
+def _in_place(before: list[str], after: list[str], names: set[str]) -> bool:
+    """Whether all differences are in ``names``, the rest keeps its order, and what is new is
+    last."""
+    known, wanted = set(before), set(after)
+    kept = [name for name in after if name in known]
+    return (
+        (known ^ wanted) <= names
+        and kept == [name for name in before if name in wanted]
+        and after[: len(kept)] == kept
+    )
+
+
+def _concerns(problem: RuleProblem, settings: Settings, names: Collection[str]) -> bool:
+    path = problem.path
+    if len(path) > 1 and path[0] == "rules" and isinstance(path[1], int):
+        return settings.rules[path[1]].name in names
+    return True
 
 
 def compile_rules(
@@ -133,4 +204,4 @@ def compile_rules(
         if collecting:
             gc.enable()
     mentions = Mentions(builder.lookup.all, day)
-    return Compiled(RuleSet(rules, index, mentions), tuple(builder.problems))
+    return Compiled(RuleSet(rules, index, mentions, settings), tuple(builder.problems))

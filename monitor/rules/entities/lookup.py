@@ -160,7 +160,7 @@ class Lookup:
             known.setdefault(country.name.lower(), country.name)
         close = difflib.get_close_matches(name.lower(), known, 1, 0.6)
         if close:
-            return f"did you mean {known[close[0]]!r}?"
+            return f"did you mean {known[close[0]]!r}? If not, define it under entities:"
         return f"define it under entities:, or write it as a group of words: [{name}]"
 
 

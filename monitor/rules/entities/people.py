@@ -6,23 +6,11 @@ import re
 
 _INITIAL = re.compile(r"[^\W\d_]\.?|(?:[^\W\d_]\.){2,}|[A-Z]{2,3}")
 _PARTICLES = frozenset(
-    [
-        "al",
-        "el",
-        "bin",
-        "ibn",
-        "von",
-        "van",
-        "der",
-        "de",
-        "da",
-        "di",
-        "la",
-        "le",
-        "du",
-        "dos",
-        "das",
-    ]
+    str.split(
+        """
+    al el bin ibn von van der de da di la le du dos das
+    """
+    )
 )
 
 

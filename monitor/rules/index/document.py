@@ -19,55 +19,13 @@ take."""
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।]['\"’”»)\]]*")
 # A full stop after these ends no sentence.
 _ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "gen",
-        "col",
-        "lt",
-        "sgt",
-        "capt",
-        "sen",
-        "rep",
-        "gov",
-        "pres",
-        "st",
-        "jr",
-        "sr",
-        "inc",
-        "ltd",
-        "corp",
-        "co",
-        "vs",
-        "etc",
-        "no",
-        "fig",
-        "dept",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-        "mt",
-        "ft",
-        "approx",
-        "est",
-        "min",
-        "max",
-        "al",
-        "dlrs",
-        "pct",
-    ]
+    str.split(
+        """
+    mr mrs ms dr prof gen col lt sgt capt sen rep gov pres st jr sr inc ltd corp co vs etc
+    no fig dept jan feb mar apr jun jul aug sep sept oct nov dec mt ft approx est min max al
+    dlrs pct
+    """
+    )
 )
 
 

@@ -51,6 +51,8 @@ class Index:
             for form in forms_of(ignore):
                 self.trie.add(form)
         self._postings: dict[int, list[Plan]] = {}
+        self._added: dict[int, list[Plan]] = {}
+        self._dropped: frozenset[int] = frozenset()
         self.labels: list[tuple[str, str | None]] = []
         self._seen = 0
         self._counts: dict[int, int] = {}
@@ -66,8 +68,12 @@ class Index:
     def anchor(self, frequencies: Frequencies) -> None:
         """Post each rule under its rarest necessary group."""
         self._frequencies = frequencies
+        self._postings = self._posted(self.plans)
+        self.labels = list(self.planner.labels)
+
+    def _posted(self, plans: Sequence[Plan]) -> dict[int, list[Plan]]:
         shares: dict[int, float] = {}
-        names: list[Form] = list(self.trie.forms)
+        names: list[Form] = list(self.trie.forms) if plans else []
         weights: dict[Group, float] = {}
         postings: dict[int, list[Plan]] = {}
 
@@ -78,12 +84,12 @@ class Index:
                 for form in group:
                     share = shares.get(form)
                     if share is None:
-                        share = shares[form] = frequencies.share(names[form])
+                        share = shares[form] = self._frequencies.share(names[form])
                     known += share
                 weights[group] = known
             return known
 
-        for plan in self.plans:
+        for plan in plans:
             groups = plan.groups
             if not groups:
                 plan.others = ()
@@ -93,8 +99,7 @@ class Index:
             plan.others = groups[:best] + groups[best + 1 :]
             for form in dict.fromkeys(groups[best]):
                 postings.setdefault(form, []).append(plan)
-        self._postings = postings
-        self.labels = list(self.planner.labels)
+        return postings
 
     def anchored(self, frequencies: Frequencies) -> Index:
         """Return an index of the same rules with other anchors; shares the trie and its memo."""
@@ -104,6 +109,38 @@ class Index:
         other.ignore = self.ignore
         other.plans = [replace(plan) for plan in self.plans]
         other.anchor(frequencies)
+        return other
+
+    def edited(self, names: set[str], rules: Sequence[CompiledRule]) -> Index:
+        """Return an index where the rules called ``names`` are replaced by ``rules``.
+
+        Shares the postings of the rules that stay; the replaced ones are skipped, the new ones
+        posted beside. Both are merged by the next rebuild.
+        """
+        other = Index(self.today, None)
+        other.trie = self.trie
+        other.planner = self.planner
+        other.ignore = self.ignore
+        other._frequencies = self._frequencies
+        old = {plan.name: plan for plan in self.plans if plan.name in names}
+        fresh = [plan_of(self.planner, rule) for rule in rules if rule.tree is not None]
+        last = max((plan.order for plan in self.plans), default=-1)
+        for plan in fresh:
+            if plan.name in old:
+                plan.order = old[plan.name].order
+            else:
+                last += 1
+                plan.order = last
+        other.plans = [plan for plan in self.plans if plan.name not in names] + fresh
+        other._postings = self._postings
+        other._dropped = self._dropped | {id(plan) for plan in old.values()}
+        added = [
+            plan
+            for plan in {id(p): p for row in self._added.values() for p in row}.values()
+            if plan.name not in names
+        ]
+        other._added = other._posted([*added, *fresh])
+        other.labels = list(self.planner.labels)
         return other
 
     def frequencies(self) -> Frequencies:
@@ -145,6 +182,14 @@ class Index:
         for plan in postings.get(_ALWAYS, ()):
             if not plan.vetoes or absent(plan.vetoes):
                 out[plan.order] = plan
+        if self._dropped:
+            out = {order: plan for order, plan in out.items() if id(plan) not in self._dropped}
+        if self._added:
+            for form in (*(self._added.keys() & found.keys()), _ALWAYS):
+                for plan in self._added.get(form, ()):
+                    if any(map(absent, plan.others)) or (plan.vetoes and not absent(plan.vetoes)):
+                        continue
+                    out[plan.order] = plan
         return [out[order] for order in sorted(out)]
 
 

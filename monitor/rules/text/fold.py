@@ -57,33 +57,12 @@ _LETTERS = str.maketrans(
 )
 # Elided articles and prepositions before an apostrophe: French, Italian, Catalan.
 _ELIDED = frozenset(
-    [
-        "l",
-        "d",
-        "j",
-        "m",
-        "n",
-        "s",
-        "t",
-        "c",
-        "qu",
-        "all",
-        "dell",
-        "dall",
-        "nell",
-        "sull",
-        "coll",
-        "un",
-        "quell",
-        "lorsqu",
-        "puisqu",
-        "quoiqu",
-        "jusqu",
-        "quest",
-        "sant",
-        "nient",
-        "anch",
-    ]
+    str.split(
+        """
+    l d j m n s t c qu all dell dall nell sull coll un quell lorsqu puisqu quoiqu jusqu
+    quest sant nient anch
+    """
+    )
 )
 # What English puts after an apostrophe; other short tails are case endings (Suriye'de).
 _ENGLISH_TAILS = frozenset(["s", "t", "re", "ve", "ll", "d", "m", "em", "til"])

@@ -13,119 +13,23 @@ from dataclasses import replace
 from monitor.values import Document
 
 _BLOCK = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "br",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "header",
-        "hr",
-        "html",
-        "iframe",
-        "legend",
-        "li",
-        "main",
-        "menu",
-        "nav",
-        "noscript",
-        "ol",
-        "option",
-        "p",
-        "pre",
-        "section",
-        "select",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "title",
-        "tr",
-        "ul",
-        "video",
-    ]
+    str.split(
+        """
+    address article aside blockquote body br caption center dd details dialog div dl dt
+    fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hr html iframe
+    legend li main menu nav noscript ol option p pre section select summary table tbody td
+    tfoot th thead title tr ul video
+    """
+    )
 )
 _INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "audio",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "button",
-        "cite",
-        "code",
-        "data",
-        "del",
-        "dfn",
-        "em",
-        "embed",
-        "font",
-        "i",
-        "img",
-        "input",
-        "ins",
-        "kbd",
-        "label",
-        "link",
-        "map",
-        "mark",
-        "meta",
-        "meter",
-        "nobr",
-        "object",
-        "output",
-        "param",
-        "picture",
-        "progress",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "source",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "svg",
-        "time",
-        "track",
-        "tt",
-        "u",
-        "var",
-        "wbr",
-    ]
+    str.split(
+        """
+    a abbr acronym audio b bdi bdo big button cite code data del dfn em embed font i img
+    input ins kbd label link map mark meta meter nobr object output param picture progress q
+    rp rt ruby s samp small source span strike strong sub sup svg time track tt u var wbr
+    """
+    )
 )
 _DROPPED = frozenset(["script", "style", "template", "textarea"])
 _TAG = re.compile(
