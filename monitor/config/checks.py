@@ -280,7 +280,13 @@ class _Checker:
     def _channel(self, name: str, path: Path) -> None:
         if name in self._settings.channels:
             return
-        hint = did_you_mean(name.lstrip("#"), self._settings.channels)
+        known = self._settings.channels
+        same = [key for key, channel in known.items() if channel.slack in (name, f"#{name}")]
+        hint = (
+            f"channels go by their names here: write `{same[0]}`"
+            if same
+            else did_you_mean(name.lstrip("#"), known)
+        )
         self._say(
             path,
             f"unknown channel `{name[:60]}`",

@@ -13,6 +13,7 @@ from monitor.config.models import Settings
 from monitor.config.positions import Positions
 from monitor.config.secrets import is_secret
 from monitor.config.suggest import did_you_mean
+from monitor.config.yaml import MAX_FINDINGS
 from monitor.errors import Problem
 
 _MAX_VALUE = 60
@@ -36,7 +37,7 @@ _WORDS = {
 
 def problems(error: ValidationError, positions: Positions) -> list[Problem]:
     """Return one problem per validation error."""
-    return [_problem(each, positions) for each in error.errors(include_url=False)]
+    return [_problem(each, positions) for each in error.errors(include_url=False)[:MAX_FINDINGS]]
 
 
 def _problem(error: Any, positions: Positions) -> Problem:

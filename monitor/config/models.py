@@ -541,7 +541,9 @@ class WebSettings(Model):
 class Settings(Model):
     """The whole configuration, references resolved."""
 
-    defaults: DefaultSettings = DefaultSettings()
+    defaults: Annotated[
+        DefaultSettings, Field(description="What holds where nothing else is said.")
+    ] = DefaultSettings()
     state: Annotated[
         str,
         Field(
@@ -549,8 +551,10 @@ class Settings(Model):
             repr=False,
         ),
     ] = "./state"
-    retention: RetentionSettings = RetentionSettings()
-    slack: SlackSettings = SlackSettings()
+    retention: Annotated[
+        RetentionSettings, Field(description="How long what was seen is kept.")
+    ] = RetentionSettings()
+    slack: Annotated[SlackSettings, Field(description="The Slack app.")] = SlackSettings()
     channels: Annotated[
         dict[str, ChannelSettings], Field(description="Named destinations and their policies.")
     ] = {}
@@ -577,6 +581,10 @@ class Settings(Model):
             examples=["rules.d/*.yaml"],
         ),
     ] = []
-    network: NetworkSettings = NetworkSettings()
-    polling: PollingSettings = PollingSettings()
-    web: WebSettings = WebSettings()
+    network: Annotated[NetworkSettings, Field(description="What may be dialled.")] = (
+        NetworkSettings()
+    )
+    polling: Annotated[PollingSettings, Field(description="How often feeds are fetched.")] = (
+        PollingSettings()
+    )
+    web: Annotated[WebSettings, Field(description="The status page.")] = WebSettings()

@@ -28,9 +28,12 @@ MAX_BYTES = 16 * 1024 * 1024  # ten thousand long rules are about 3 MB
 FREE_BYTES, BYTES_PER_SCALAR = 1_000_000, 200
 MAX_DEPTH = 40  # a rule nests about ten deep; 5,000 brackets must not reach the stack
 MAX_ALIASED = 10_000  # nodes that aliases may add in one file: billion laughs adds 10^9
+MAX_FINDINGS = 1_000  # a file of nothing but repeats must not fill the memory
+MAX_SCALARS = 1_000_000  # ten thousand rules have about 100,000
 MAX_SCALAR = 65_536  # characters of one text
 
-_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+# U+0085, U+2028 and U+2029 are line breaks to YAML 1.1, which folds them away.
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 # Where `null` and `~` are words like others; elsewhere they mean that a key is absent.
 TEXT_SECTIONS = frozenset({"rules", "entities", "lists", "ignore"})
 _NULLS = ("null", "~")
@@ -195,6 +198,8 @@ class _Reader:
 
     def _scalar(self, event: Any) -> str | None:
         self.scalars += 1
+        if self.scalars > MAX_SCALARS:
+            raise self._stop(f"more than {MAX_SCALARS:,} values", event.start_mark)
         value: str = event.value
         if not value and not event.style:
             return None
@@ -251,6 +256,7 @@ class _Reader:
             event_of_value = next(events)
             value = self._node(event_of_value)
             if key in places:
+                self._count_finding(event.start_mark)
                 first = self._place(places[key])
                 self.problems.append(
                     Problem(
@@ -283,7 +289,12 @@ class _Reader:
             raise self._stop("a key is empty", event.start_mark)
         return key
 
+    def _count_finding(self, mark: Any) -> None:
+        if len(self.problems) + len(self.empties) >= MAX_FINDINGS:
+            raise self._stop(f"more than {MAX_FINDINGS:,} repeated keys and empty values", mark)
+
     def _note_empty(self, mark: Any) -> None:
+        self._count_finding(mark)
         if self._lines is None:
             self._lines = self._text.split("\n")
         line = self._lines[mark.line] if mark.line < len(self._lines) else ""

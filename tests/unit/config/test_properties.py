@@ -29,7 +29,7 @@ def double_quoted(text: str) -> str:
 @QUIET
 def test_a_quoted_text_arrives(text: str) -> None:
     single = "'" + text.replace("'", "''") + "'"
-    # Blanks around a line separator are folded by YAML 1.1; they count as line breaks there.
+    # Line separators are line breaks to YAML 1.1, and refused when the file is read.
     if any(sign in text for sign in "\x85\u2028\u2029"):
         return
     assert parse(f"a: {single}\nb: {double_quoted(text)}\n", "x").data == {"a": text, "b": text}

@@ -211,6 +211,8 @@ HINTS = [
     ("feeds: [{url: 'https://x.org/', country: gb}]", "write GB"),
     ("feeds: [{url: 'https://x.org/', contry: GB}]", "did you mean `country`?"),
     ("routes: [{when: {sevrity: high}}]", "did you mean `severity`?"),
+    ("channels: {a: {slack: '#desk'}}\ndefaults: {channel: '#desk'}", "write `a`"),
+    ("channels: {a: {slack: '#desk'}}\ndefaults: {channel: desk}", "write `a`"),
     ("slack: {tokn: x}", "did you mean `token`?"),
     ("channels: {a: {slack: '#a', quiet_hours: {form: '22:00', to: '6:00'}}}", "did you mean"),
 ]

@@ -31,6 +31,8 @@ REFUSED = [
     ("YAML-18-text", f"lists: {{a: ['{'x' * 70_000}']}}\n", "a text of 70,000 characters", 1),
     ("YAML-18-hard", RULE + "#" * MAX_BYTES, "the limit is 16 MB", 1),
     ("YAML-19", "defaults: {chanel: news}\n", "unknown key `chanel` in `defaults`", 1),
+    ("repeats", "lists:\n" + "  a: [x]\n" * 3_000, "more than 1,000 repeated keys", 1_003),
+    ("values", f"lists: {{a: [{'x, ' * 1_000_100}]}}\n", "more than 1,000,000 values", 1),
     ("CONFIG-13", "rules:\n  - name: R\n    any:\n      -\n", "an empty item", 4),
 ]
 
@@ -101,6 +103,7 @@ BYTES = [
     ("Latin-1", "lists:\n  a: [caf\xe9]\n".encode("latin-1"), "byte 0xe9 is not UTF-8", (2, 10)),
     ("NUL", b"lists:\n  a: [x\x00y]\n", "a NUL byte", (2, 8)),
     ("escape", b"lists:\n  a: [x\x1b[31m]\n", "a control character", (2, 8)),
+    ("separator", "lists:\n  a: [x\u2028y]\n".encode(), "a control character", (2, 8)),
     ("surrogate", b"lists: \xed\xa0\x80\n", "is not UTF-8", (1, 8)),
 ]
 
