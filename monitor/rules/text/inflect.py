@@ -20,8 +20,8 @@ INVARIABLE = frozenset(
 # Singulars in -s, whose own plural is regular.
 _SINGULAR_IN_S = frozenset(
     str.split(
-        "lens alias atlas bias canvas chaos christmas texas kansas arkansas diabetes rabies measles "
-        "hamas gas yes pancreas"
+        "lens alias atlas bias canvas chaos christmas texas kansas arkansas diabetes rabies "
+        "measles hamas gas yes pancreas"
     )
 )
 _IRREGULAR = {
