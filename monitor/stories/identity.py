@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby
 from typing import Literal
@@ -92,6 +93,8 @@ class Identified:
     seen: tuple[SeenKey, ...]
 
 
+# A poll asks twice: for what the store knows, and to decide. Most documents fit; memory is bounded.
+@lru_cache(maxsize=1024)
 def keys_of(entry: Entry, feed_url: str) -> EntryKeys:
     """Return the keys of ``entry``; links are resolved against ``feed_url``."""
     url = canonical_url(_absolute(entry.url, feed_url))
@@ -293,7 +296,9 @@ def _forced(
 def _shape(kind: str, given: Sequence[str]) -> bytes:
     """Return the digest of initials and whole numbers; a doubled word counts once."""
     once = [word for word, _ in groupby(given)]
-    return _digest(kind, " ".join(w if any(map(str.isdigit, w)) else w[0] for w in once))
+    # Letters alone are by far the most common, and quickly told.
+    short = (w[0] if w.isalpha() or not any(map(str.isdigit, w)) else w for w in once)
+    return _digest(kind, " ".join(short))
 
 
 def _absolute(url: str | None, base: str) -> str | None:
