@@ -31,6 +31,10 @@ GROUP_INTERVAL = timedelta(minutes=5)
 PER_FEED = Throttle.parse("500 per hour")
 
 
+# Changes between quiet and closed times that are looked through: some weeks of the busiest plan.
+MOST_TURNS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How one alert is treated in one channel. ``route`` is the position of the route whose
@@ -131,22 +135,22 @@ def merged_policy(
 def held_by_time(policy: Policy, now: datetime) -> Wait | None:
     """Return until when the time of day holds an alert that came ``now``; None: it may go.
 
-    Quiet and inactive times may follow each other: the wait ends when both are over. A wait that
-    wouldn't end within a year ends nothing: the alert goes out at once, and ``findings`` tells.
+    Quiet and inactive times may follow each other: the wait ends when both are over. One that
+    would never end is not kept: the alert goes out at once, and ``findings`` tells.
     """
     moment, why = now, ""
     quiet, active = policy.quiet(), policy.active()
-    for _ in range(16):
+    for _ in range(MOST_TURNS):
         if quiet.covers(moment):
             following, why = quiet.next_free(moment), why or "quiet hours"
         elif active is not None and not active.covers(moment):
             following, why = active.next_covered(moment), why or "outside active hours"
         else:
-            break
+            return Wait(moment, why) if moment > now else None
         if following is None:
             return None
         moment = following
-    return Wait(moment, why) if moment > now else None
+    return None
 
 
 def held_for_digest(policy: Policy, now: datetime) -> Wait | None:
@@ -167,11 +171,13 @@ def findings(settings: Settings) -> tuple[str, ...]:
     some_day = datetime(2026, 1, 1, tzinfo=UTC)
     for name, channel in settings.channels.items():
         policy = merged_policy(channel, (), settings)
+        active = policy.active()
         if policy.quiet().next_free(some_day) is None:
             out.append(f"channel `{name}`: its quiet hours never end, so they are not kept")
-        active = policy.active()
-        if active is not None and active.next_covered(some_day) is None:
+        elif active is not None and active.next_covered(some_day) is None:
             out.append(f"channel `{name}`: its hours never come, so they are not kept")
+        elif policy.quiet_hours is not None and not _opens(policy, some_day):
+            out.append(f"channel `{name}`: quiet in all its active hours, so neither is kept")
         if channel.digest is None and not channel.live:
             out.append(f"channel `{name}`: `live: false` does nothing without a digest")
         if channel.digest is None and channel.heartbeat:
@@ -184,3 +190,10 @@ def findings(settings: Settings) -> tuple[str, ...]:
             "defaults.channel"
         )
     return tuple(out)
+
+
+def _opens(policy: Policy, moment: datetime) -> bool:
+    """Tell whether a channel is ever neither quiet nor closed."""
+    quiet, active = policy.quiet(), policy.active()
+    shut = quiet.covers(moment) or (active is not None and not active.covers(moment))
+    return not shut or held_by_time(policy, moment) is not None

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import hypothesis
 import pytest
+from hypothesis import given as given_by
+from hypothesis import strategies as st
 
 from monitor.alerts.desk import Desk
 from monitor.alerts.plan import Plan
+from monitor.alerts.policy import Policy, held_by_time
 from monitor.alerts.route import Router
 from monitor.alerts.silence import make_silence, parse_matchers
 from monitor.codec import alert_from_json
-from monitor.config.models import Settings
+from monitor.config.models import QuietHours, Settings
+from monitor.config.types import Hours, Window
 from monitor.store.port import OutboxRow
 from monitor.values import EntityMention
 from tests.unit.alerts.build import NOW, matched, settings
@@ -297,3 +303,60 @@ def test_the_reason_is_shown_with_the_row() -> None:
         "outside active hours",
         "digest daily 08:00",
     ]
+
+
+clocks = st.builds(time, st.integers(0, 23), st.sampled_from([0, 30]))
+weekdays = st.frozensets(st.integers(0, 6), min_size=1)
+NIGHTS = [
+    ("Europe/Paris", "2026-03-28T12:00"),
+    ("Europe/Paris", "2026-10-24T12:00"),
+    ("America/New_York", "2026-11-01T00:00"),
+    ("Africa/Cairo", "2026-04-23T12:00"),
+    ("UTC", "2028-02-28T18:00"),
+]
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@given_by(
+    st.sampled_from(NIGHTS),
+    st.tuples(clocks, clocks, weekdays),
+    st.none() | st.tuples(clocks, clocks, weekdays),
+    st.integers(0, 24 * 60),
+)
+def test_a_hold_ends_at_the_first_minute_that_is_neither_quiet_nor_closed(
+    night: tuple[str, str],
+    quiet: tuple[time, time, frozenset[int]],
+    active: tuple[time, time, frozenset[int]] | None,
+    offset: int,
+) -> None:
+    """Against a plain oracle that asks each minute what the wall shows."""
+    zone, now = ZoneInfo(night[0]), at(night[1]) + offset * MINUTE
+
+    def shows(window: tuple[time, time, frozenset[int]], moment: datetime) -> bool:
+        start, end, on = window
+        wall = moment.astimezone(zone)
+        today, yesterday = wall.weekday() in on, (wall.weekday() - 1) % 7 in on
+        clock = wall.time()
+        if start < end:
+            return today and start <= clock < end
+        return (today and clock >= start) or (yesterday and clock < end)
+
+    days = {"days": quiet[2]}
+    hours = Hours("hours")
+    hours.windows = (Window(active[2], active[0], active[1]),) if active else ()
+    policy = Policy(
+        zone,
+        quiet_hours=QuietHours(**{"from": quiet[0], "to": quiet[1]}, **days),  # type: ignore[arg-type]
+        hours=hours if active else None,
+    )
+
+    def may_go(moment: datetime) -> bool:
+        return not shows(quiet, moment) and (active is None or shows(active, moment))
+
+    expected = next((m for m in (now + n * MINUTE for n in range(9 * 24 * 60)) if may_go(m)), None)
+    found = held_by_time(policy, now)
+    if expected == now or expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.until == expected

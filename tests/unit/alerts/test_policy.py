@@ -16,6 +16,10 @@ from tests.unit.alerts.build import settings
     ("policy", "expected"),
     [
         ({"quiet_hours": {"from": "00:00", "to": "24:00"}}, "quiet hours never end"),
+        (
+            {"quiet_hours": {"from": "08:00", "to": "20:00"}, "hours": "mon 09:00-12:00"},
+            "quiet in all its active hours",
+        ),
         ({"live": False}, "`live: false` does nothing"),
         ({"heartbeat": True}, "`heartbeat` does nothing"),
         ({"digest": "daily 08:00", "live": False, "heartbeat": True}, None),
