@@ -18,6 +18,7 @@ from monitor.alerts.route import Router
 from monitor.config.models import ChannelSettings, DefaultSettings, Settings
 from monitor.pipeline import hits_of
 from monitor.rules import RuleSet, plain
+from monitor.sources.furniture import blank_furniture
 from monitor.store.port import (
     EntryMatch,
     OutboxRow,
@@ -70,6 +71,11 @@ class Replayer:
             self._now = max(self._now, document.published)
         now = self._now
         document = plain(document)
+        document = replace(
+            document,
+            summary=blank_furniture(document.summary),
+            content=blank_furniture(document.content),
+        )
         matches = self._ruleset.match(document)
         key = next((match.key for match in matches if match.key), None)
         decision = self._index.assign(document, now, key=key)

@@ -108,7 +108,7 @@ def parse(inputs: tuple[str, ...], allow: tuple[str, ...], as_json: bool) -> Non
         async with AsyncExitStack() as stack:
             reader = Reader(allow)
             stack.push_async_callback(reader.aclose)
-            pool = ParsePool(wall=_WALL, max_entries=None)
+            pool = ParsePool(wall=_WALL, max_entries=None, clean=False)
             stack.push_async_callback(pool.aclose)
             for source in inputs:
                 try:

@@ -41,17 +41,23 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph of a page's text with what it is; ``words`` counts two CJK characters as one."""
+    """A paragraph of a page's text with what it is.
+
+    ``words`` counts two CJK characters as one; ``start`` and ``end`` are offsets into the text.
+    """
 
     text: str
     kind: Kind
     words: int
+    start: int
+    end: int
 
 
 _FURNITURE_WORDS = r"""
     skip\ to\b | jump\ to\b | (?:main\ |site\ |top\ )?(?:menu|navigation)$ | search$ | close$
     | home$ | (?:log|sign)[\ -]?(?:in|out|up)\b | subscrib(?:e|er)\b | register\b
-    | (?:my|your)\ account | share\b(?:\ this|\ on|\ via|\ article|:|$) | (?:tweet|pin|like|save|print|e-?mail|copy\ link)$
+    | (?:my|your)\ account | share\b(?:\ this|\ on|\ via|\ article|:|$)
+    | (?:tweet|pin|like|save|print|e-?mail|copy\ link)$
     | (?:facebook|twitter|x|google\+|youtube|instagram|linkedin|whatsapp|telegram|reddit|rss|email)
       (?:[\s,|·•/]+(?:facebook|twitter|x|google\+|youtube|instagram|linkedin|whatsapp|telegram
       |reddit|rss|email|print))*$
@@ -64,7 +70,8 @@ _FURNITURE_WORDS = r"""
     | listen\ to\ this\ (?:article|story) | image\ source[,:] | (?:previous|next)(?:\ article)?$
     | aller\ au\ contenu | abonnez-vous | s['’]abonner | je\ m['’]abonne | se\ connecter
     | partager\b | publicité | lire\ (?:aussi|plus|la\ suite)\b | à\ lire\ aussi | accueil$
-    | rechercher$ | zum\ inhalt | anmelden | abonnieren | jetzt\ abonnieren | teilen$ | anzeige$ | startseite$
+    | rechercher$ | zum\ inhalt | anmelden | abonnieren | jetzt\ abonnieren
+    | teilen$ | anzeige$ | startseite$
     | lesen\ sie\ auch | mehr\ lesen | (?:saltar|ir)\ al\ contenido | suscr[ií]b\w* | compartir\b
     | iniciar\ sesión | publicidad | lee\ también | leer\ más | inicio$ | buscar$
     | vai\ al\ contenuto | abbonati | accedi$ | condividi\b | pubblicità | leggi\ anche
@@ -90,7 +97,8 @@ _END_WORDS = r"""
     | back\ to\ (?:the\ )?top | around\ the\ web | from\ our\ partners | paid\ (?:content|post)
     | (?:les\ )?plus\ (?:lus|populaires) | commentaires?$ | mentions\ légales
     | tous\ droits\ réservés | meistgelesen | kommentare?$ | impressum | datenschutz
-    | alle\ rechte\ vorbehalten | lo\ más\ (?:leído|visto) | te\ puede\ interesar | comentarios?$ | aviso\ legal
+    | alle\ rechte\ vorbehalten | lo\ más\ (?:leído|visto) | te\ puede\ interesar
+    | comentarios?$ | aviso\ legal
     | todos\ los\ derechos | i\ più\ letti | commenti$ | tutti\ i\ diritti | mais\ lidas
     | todos\ os\ direitos | meest\ gelezen | reacties$ | популярное$ | комментарии | все\ права
 """
@@ -110,15 +118,26 @@ _MENU_ITEM = 3  # words of an entry of a menu in one line
 
 
 def split_blocks(text: str) -> list[Block]:
-    """Return the blocks (paragraphs) of plain text, each with what it is."""
-    blocks = []
-    for part in re.split(r"\n[ \t\r]*\n\s*", text[:_CAP]):
-        lines = [line.strip() for line in part.split("\n") if line.strip()]
-        if len(lines) > 1 and not _wrapped(lines):
-            blocks += [_block(line) for line in lines]
-        elif lines:
-            blocks.append(_block(" ".join(lines)))
-    return blocks
+    """Return the blocks (paragraphs, lines of a list) of plain text, each with what it is."""
+    blocks: list[Block] = []
+    paragraph: list[tuple[str, int, int]] = []
+    at = 0
+    for line in text[:_CAP].split("\n"):
+        end = at + len(line)
+        if line and not line.isspace():
+            paragraph.append((line.strip(), at, end))
+        elif paragraph:
+            blocks += _blocks(paragraph)
+            paragraph = []
+        at = end + 1
+    return blocks + _blocks(paragraph)
+
+
+def _blocks(lines: list[tuple[str, int, int]]) -> list[Block]:
+    """Return the blocks of one paragraph: itself, or each of its lines where it is a list."""
+    if len(lines) > 1 and _wrapped([line for line, _, _ in lines]):
+        return [_block(" ".join(line for line, _, _ in lines), lines[0][1], lines[-1][2])]
+    return [_block(*line) for line in lines]
 
 
 def clean_content(text: str) -> str:
@@ -131,6 +150,22 @@ def clean_content(text: str) -> str:
     if kept is None:
         return text
     return "\n\n".join(blocks[at].text for at in kept)
+
+
+def blank_furniture(text: str) -> str:
+    """Return ``text`` with its page's furniture turned into line ends, offsets unchanged."""
+    blocks = split_blocks(text)
+    kept = article_blocks(blocks)
+    if kept is None:
+        return text
+    out = []
+    at = 0
+    for each in kept:
+        block = blocks[each]
+        out += ["\n" * (block.start - at), text[block.start : block.end]]
+        at = block.end
+    out.append("\n" * (len(text) - at))
+    return "".join(out)
 
 
 def article_blocks(blocks: list[Block]) -> list[int] | None:
@@ -193,9 +228,10 @@ def _worth(block: Block) -> float:
     return _FURNITURE if block.kind is Kind.FURNITURE else _LIST
 
 
-def _block(text: str) -> Block:
+def _block(text: str, start: int, end: int) -> Block:
+    text = " ".join(text.split())
     words = _count(text)
-    return Block(text, _kind(text, words), words)
+    return Block(text, _kind(text, words), words, start, end)
 
 
 def _kind(text: str, words: int) -> Kind:

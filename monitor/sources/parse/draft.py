@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from urllib.parse import parse_qs, urljoin, urlsplit
 
+from monitor.sources.furniture import clean_content
 from monitor.sources.parse.dates import parse_date
 from monitor.sources.text import html_to_text, one_line, plain_paragraphs, title_text
 from monitor.values import Entry, ParsedFeed
@@ -91,11 +92,14 @@ def finish_feed(
     url: str | None,
     known: frozenset[bytes] = frozenset(),
     max_entries: int | None = None,
+    *,
+    clean: bool = False,
 ) -> ParsedFeed:
     """Return the feed a draft describes; ``url`` is where it was fetched, for relative links.
 
     Entries whose digest is among ``known`` come without summary and content. Of more than
     ``max_entries`` the newest are kept (in the document's order, where they have no dates).
+    ``clean`` takes the furniture off entries that carry a whole page.
     """
     url = url or web_url(draft.url, None) or web_url(draft.site_url, None)
     kept = [each for each in draft.entries if not _is_empty(each)]
@@ -112,7 +116,7 @@ def finish_feed(
         language=_language(draft.language),
         ttl=_whole(draft.ttl),
         entries=tuple(
-            finish_entry(each, url, with_text=digest not in known)
+            finish_entry(each, url, with_text=digest not in known, clean=clean)
             for each, digest in zip(kept, digests, strict=True)
         ),
         hubs=tuple(hub for each in draft.hubs[:_MANY] if (hub := web_url(each, url))),
@@ -124,12 +128,16 @@ def finish_feed(
     )
 
 
-def finish_entry(draft: EntryDraft, url: str | None, *, with_text: bool = True) -> Entry:
+def finish_entry(
+    draft: EntryDraft, url: str | None, *, with_text: bool = True, clean: bool = False
+) -> Entry:
     """Return the entry a draft describes: plain text, times in UTC, links absolute or None."""
     base = draft.base or url
     raw_id = (draft.raw_id or "").strip() or None
     summary = text_of(draft.summary) if with_text else ""
     content = _longest(draft.content, draft.summary, summary) if with_text else ""
+    if clean:
+        summary, content = clean_content(summary), clean_content(content)
     title = _title(draft.title)
     source = _name(draft.source) if draft.source else None
     if source:

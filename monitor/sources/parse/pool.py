@@ -45,7 +45,8 @@ class ParsePool:
     """Parses documents in ``workers`` processes; one bad document harms no other.
 
     ``wall`` is the time one document may take, ``memory_bytes`` the address space of a worker,
-    ``max_entries`` how many of a document are kept (the newest; None: all of them).
+    ``max_entries`` how many of a document are kept (the newest; None: all of them);
+    ``clean`` takes the furniture off entries that carry a whole page.
     Use from one event loop; ``aclose`` ends the processes.
     """
 
@@ -55,11 +56,13 @@ class ParsePool:
         wall: timedelta = timedelta(seconds=2),
         memory_bytes: int = 1 << 30,
         max_entries: int | None = 1_000,
+        clean: bool = True,
     ) -> None:
         self._wall = wall.total_seconds()
         self._memory = memory_bytes
         self._size = max(1, workers)
         self._max_entries = max_entries
+        self._clean = clean
         self._idle: asyncio.LifoQueue[_Worker] | None = None
         self._all: list[_Worker] = []
         self._closed = False
@@ -82,6 +85,7 @@ class ParsePool:
             "url": url,
             "known": known,
             "max_entries": self._max_entries,
+            "clean": self._clean,
         }
         result = await self._call("parse", body, options, self._wall)
         if not isinstance(result, ParsedFeed):

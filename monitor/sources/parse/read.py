@@ -33,12 +33,14 @@ def parse(
     url: str | None = None,
     known: frozenset[bytes] = frozenset(),
     max_entries: int | None = None,
+    clean: bool = False,
 ) -> ParsedFeed:
     """Return the feed in ``body``: RSS, RDF, Atom, CDF or JSON Feed, well-formed or not.
 
     ``content_type`` is the HTTP header (for its charset), ``url`` where the body came from (for
     relative links). Entries whose digest is among ``known`` come without summary and content; of
-    more than ``max_entries`` the newest are kept. Raises ``ParseError`` that says in plain words
+    more than ``max_entries`` the newest are kept; ``clean`` takes the furniture off
+    entries that carry a whole page. Raises ``ParseError`` that says in plain words
     what the body is instead.
     """
     decoded = decode(body, content_type)
@@ -46,7 +48,7 @@ def parse(
         raise ParseError("The answer is empty; the feed may be broken or switched off", "empty")
     draft = _read(decoded, url)
     draft.notes[:0] = decoded.notes
-    return finish_feed(draft, url, known, max_entries)
+    return finish_feed(draft, url, known, max_entries, clean=clean)
 
 
 def _read(decoded: Decoded, url: str | None) -> FeedDraft:
