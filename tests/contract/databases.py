@@ -50,8 +50,11 @@ def empty(url: str) -> None:
 
 
 @contextmanager
-def fresh_schema() -> Iterator[str]:
-    """Yield the URL of an empty schema, dropped at the end."""
+def fresh_schema(*, durable: bool = False) -> Iterator[str]:
+    """Yield the URL of an empty schema, dropped at the end.
+
+    Unless ``durable``, commits don't wait for the disk: no test is about power loss.
+    """
     if why := missing():
         if os.environ.get("CI") == "true":
             pytest.fail(why)

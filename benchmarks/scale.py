@@ -1,0 +1,279 @@
+"""How far the stores and the job queue carry: claims, commits, workers, copies, memory.
+
+    python -m benchmarks.scale                       # about three minutes
+    python -m benchmarks.scale --rows 1000,1000000 --workers 1,2,4 --copy 1000000
+
+Works in a schema of its own on the PostgreSQL of ``NEWSWATCH_TEST_DATABASE_URL`` (else
+127.0.0.1:5432, database ``test``) and in a temporary directory; both are removed at the end. CPU of
+PostgreSQL is read from /proc, so it is known only when the server runs on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.scale_worker import HOSTS, commit_of, feed_url
+from monitor.rules.text import search_tokens
+from monitor.store.port import FeedState, Store
+from monitor.store.postgres import PgStore, open_postgres
+from monitor.store.sqlite import SqliteStore, open_sqlite
+from monitor.store.transfer import copy_store
+from monitor.values import Feed
+from tests.contract.databases import fresh_schema, missing
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+console = Console(width=120)
+TICK = os.sysconf("SC_CLK_TCK")
+SECONDS = 3.0
+
+
+async def backend_cpu(store: Store) -> float:
+    """Return the CPU seconds of the store's PostgreSQL session (0 for SQLite, or far away)."""
+    if not isinstance(store, PgStore):
+        return 0.0
+    pid = (await store.pool.rows("SELECT pg_backend_pid()"))[0][0]
+    return session_cpu(pid)
+
+
+def session_cpu(pid: int) -> float:
+    """Return the CPU seconds of a process of this machine, 0 where it is unknown."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+async def measured(
+    store: Store, work: Callable[[int], Awaitable[int]]
+) -> tuple[float, float, float, int]:
+    """Repeat ``work`` for some seconds; returns (units/s, our CPU µs, server's CPU µs, units)."""
+    wall, ours, theirs = time.perf_counter(), time.process_time(), await backend_cpu(store)
+    done = rounds = 0
+    while time.perf_counter() - wall < SECONDS:
+        units = await work(rounds)
+        if units == 0:
+            break
+        done, rounds = done + units, rounds + 1
+    spent = time.perf_counter() - wall
+    ours, theirs = time.process_time() - ours, await backend_cpu(store) - theirs
+    return done / spent, ours / max(done, 1) * 1e6, theirs / max(done, 1) * 1e6, done
+
+
+async def claims(store: Store, rows: int, table: Table, name: str) -> None:
+    """Claims of 40 due feeds from one shard after another, as the workers make them."""
+    began = time.perf_counter()
+    feeds = [Feed(feed_url(n, rows), feed_url(n, rows), "f") for n in range(rows)]
+    await store.sync_feeds(feeds, NOW)
+    loaded = time.perf_counter() - began
+    if isinstance(store, PgStore):
+        await store.pool.rows("ANALYZE feeds")
+    shards: Sequence[int] = await store.due_shards(NOW)
+    looks = []
+    for _ in range(7):
+        began = time.perf_counter()
+        await store.due_shards(NOW)
+        looks.append((time.perf_counter() - began) * 1e3)
+    retry = [0]
+
+    async def claim(turn: int) -> int:
+        for _ in range(len(shards)):
+            shard = shards[(turn + retry[0]) % len(shards)]
+            if found := await store.due(NOW, 40, LATER, shard):
+                return len(found)
+            retry[0] += 1
+        return 0
+
+    rate, ours, theirs, done = await measured(store, claim)
+    table.add_row(
+        name,
+        f"{rows:,}",
+        f"{loaded:.1f}",
+        f"{statistics.median(looks):.1f}",
+        f"{done:,}",
+        f"{rate:,.0f}",
+        f"{ours:.0f}",
+        f"{theirs:.0f}" if theirs else "",
+    )
+
+
+async def plans(store: PgStore) -> list[str]:
+    """Return the statements whose plan reads a whole table of feeds."""
+    found = []
+    for what, query in (
+        (
+            "claim",
+            "SELECT id FROM feeds WHERE active = 1 AND next_at <= 1 ORDER BY next_at LIMIT 40",
+        ),
+        (
+            "claim from a shard",
+            "SELECT id FROM feeds WHERE active = 1 AND next_at <= 1 AND shard = 7 "
+            "ORDER BY next_at LIMIT 40",
+        ),
+        ("next due", "SELECT min(next_at) FROM feeds WHERE active = 1"),
+        ("seen", "SELECT 1 FROM seen WHERE feed_id = 1 AND key = ANY('{a,b}'::bytea[])"),
+        ("outbox", "SELECT 1 FROM outbox WHERE state = 'queued' AND not_before <= 1"),
+    ):
+        lines = [row[0] for row in await store.pool.rows(f"EXPLAIN {query}")]
+        if any("Seq Scan on feeds" in line or "Seq Scan on seen" in line for line in lines):
+            found.append(what)
+    return found
+
+
+async def commits(store: Store, table: Table, name: str) -> None:
+    """Commits of 1 and 20 polls with one new entry, its story, match and message each."""
+    states = list((await store.feed_states()).values())[:5_000]
+    for together in (1, 20):
+        count = [0]
+
+        async def commit(turn: int, together: int = together, count: list[int] = count) -> int:
+            batch: list[FeedState] = [
+                states[(turn * together + n) % len(states)] for n in range(together)
+            ]
+            base = turn * together + together * 10_000_000
+            await store.commit_polls(
+                [
+                    commit_of(replace(state, last_poll_at=NOW), base + n)
+                    for n, state in enumerate(batch)
+                ]
+            )
+            return together
+
+        rate, ours, theirs, _ = await measured(store, commit)
+        table.add_row(
+            name, str(together), f"{rate:,.0f}", f"{ours:.0f}", f"{theirs:.0f}" if theirs else ""
+        )
+
+
+def run_workers(url: str, count: int, seconds: float) -> tuple[float, float, float]:
+    """Poll with ``count`` worker processes; returns (polls/s, CPU µs a poll, MB a worker)."""
+    command = [sys.executable, "-m", "benchmarks.scale_worker"]
+    server = subprocess.Popen([*command, "serve"], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    port = server.stdout.readline().strip()
+    workers = [
+        subprocess.Popen(
+            [*command, "work", url, port, str(seconds)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(count)
+    ]
+    try:
+        results = [worker.communicate()[0].split() for worker in workers]
+    finally:
+        server.kill()
+        server.communicate()
+    polls = sum(int(result[0]) for result in results)
+    cpu = sum(float(result[1]) for result in results)
+    memory = max(float(result[2]) for result in results)
+    return polls / seconds, cpu / max(polls, 1) * 1e6, memory
+
+
+async def copying(stories: int, folder: Path, url: str) -> tuple[float, float]:
+    """Fill an SQLite store and copy it to PostgreSQL and back; returns both seconds."""
+    source = await open_sqlite(folder / "source", now=NOW, tokenize=search_tokens)
+    feeds = [Feed(feed_url(n, 1_000), feed_url(n, 1_000), "f") for n in range(1_000)]
+    states = list((await source.sync_feeds(feeds, NOW)).values())
+    for start in range(0, stories, 2_000):
+        await source.commit_polls(
+            [
+                commit_of(replace(states[n % 1_000], last_poll_at=NOW), n)
+                for n in range(start, min(stories, start + 2_000))
+            ]
+        )
+    await source.close()
+    spent = []
+    for one, other in ((str(folder / "source"), url), (url, str(folder / "back"))):
+        began = time.perf_counter()
+        await copy_store(one, other, tokenize=search_tokens, now=NOW, replace=True)
+        spent.append(time.perf_counter() - began)
+    return spent[0], spent[1]
+
+
+async def stores_table(rows: Sequence[int], folder: Path, database: bool) -> None:
+    claimed = Table(
+        "store", "feed rows", "sync s", "due shards ms", "claimed", "feeds/s", "our µs", "server µs"
+    )
+    stored = Table("store", "polls a commit", "polls/s", "our µs", "server µs")
+    scans: list[str] = []
+    for count in rows:
+        sqlite: SqliteStore = await open_sqlite(
+            folder / str(count), now=NOW, tokenize=search_tokens
+        )
+        await claims(sqlite, count, claimed, "SQLite")
+        if count == rows[-1]:
+            await commits(sqlite, stored, "SQLite")
+        await sqlite.close()
+        if database:
+            with fresh_schema(durable=True) as url:
+                pg = await open_postgres(url, tokenize=search_tokens)
+                await claims(pg, count, claimed, "PostgreSQL")
+                if count == rows[-1]:
+                    await commits(pg, stored, "PostgreSQL")
+                    scans = await plans(pg)
+                await pg.close()
+    console.print("Claiming due feeds, 40 of one shard at a time", claimed)
+    console.print("Storing polls with one new entry, story, match and message each", stored)
+    if database:
+        console.print(f"statements that scan a table: {', '.join(scans) or 'none'}")
+
+
+def workers_table(counts: Sequence[int], seconds: float) -> None:
+    table = Table("workers", "polls/s", "× one", "CPU µs a poll", "MB a worker")
+    first = 0.0
+    for count in counts:
+        with fresh_schema(durable=True) as url:
+            rate, cpu, memory = run_workers(url, count, seconds)
+        first = first or rate
+        table.add_row(
+            str(count), f"{rate:,.0f}", f"{rate / first:.2f}", f"{cpu:,.0f}", f"{memory:.0f}"
+        )
+    console.print(f"Polling {HOSTS} hosts on loopback (304 each), {os.cpu_count()} cores", table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", default="1000,10000,100000")
+    parser.add_argument("--workers", default="1,2")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--copy", type=int, default=20_000)
+    given = parser.parse_args()
+    why = missing()
+    if why:
+        console.print(f"PostgreSQL is left out: {why}")
+    rows = [int(each) for each in given.rows.split(",") if each]
+    counts = [int(each) for each in given.workers.split(",") if each]
+    with tempfile.TemporaryDirectory(prefix="newswatch-scale-") as name:
+        folder = Path(name)
+        if rows:
+            asyncio.run(stores_table(rows, folder, not why))
+        if counts and not why:
+            workers_table(counts, given.seconds)
+        if given.copy and not why:
+            with fresh_schema(durable=True) as url:
+                there, back = asyncio.run(copying(given.copy, folder, url))
+            console.print(
+                f"copy-to with {given.copy:,} stories, compared: {there:.1f} s to PostgreSQL, "
+                f"{back:.1f} s back"
+            )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    console.print(f"peak memory of this process: {peak:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
