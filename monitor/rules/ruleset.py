@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from monitor.config.models import RuleSettings, Settings
-from monitor.rules.compile import Builder
+from monitor.rules.compile import Builder, CompiledRule
 from monitor.rules.entities import bundled
 from monitor.rules.entities.lookup import Named
 from monitor.rules.index.document import Slots
@@ -18,6 +18,7 @@ from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.plan import forms_of
 from monitor.rules.index.trie import Trie
+from monitor.rules.lint import TWINS_LIMIT, lint_rule, twins
 from monitor.rules.problems import RuleProblem
 from monitor.values import Document, EntityMention, Match
 
@@ -196,9 +197,14 @@ def compile_rules(
         builder = Builder(settings, bundled())
         index = Index(day, builder.ignore)
         rules: dict[str, RuleSettings] = {}
+        looked_at: list[CompiledRule] = []
         for rule in builder.rules():
             rules[rule.settings.name] = rule.settings
             index.add(rule)
+            if len(looked_at) < TWINS_LIMIT:
+                looked_at.append(rule)
+        findings = [f for rule in looked_at for f in lint_rule(rule, settings)]
+        builder.problems += dict.fromkeys([*findings, *twins(looked_at)])
         index.anchor(frequencies or Frequencies())
     finally:
         if collecting:

@@ -21,10 +21,10 @@ STOP_WORDS = frozenset(
         """
     a about after all am an and any are as at be been but by can could did do for from had
     has have he her him his how i if in into is it its just may me might more most must my
-    no nor not of off on once one only or our out over own per pm she should so some such
+    no nor not of off on once one only or our out over own per she should so some such
     than that the their them then there they this to too under up us was we were what when
-    where which while who whom why will with would yet you your aid arm act add ice mad let
-    see set son sun war win won mid new now old two bus car oil end pay pro cop cat dam
+    where which while who whom why will with would yet you your       
+            new now           
     """
     )
 )

@@ -8,7 +8,7 @@ their other groups. What is left is decided by the plan, or by evaluating the tr
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from monitor.rules import patterns
 from monitor.rules.index.document import Slots
-from monitor.rules.index.evaluate import Evaluation, Found, Span
+from monitor.rules.index.evaluate import Evaluation, Place, Span
 from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.make import lazy_match, make_hit
@@ -302,16 +302,23 @@ class Run:
         return out
 
     def _evaluated(self, tree: Node) -> list[Entry]:
-        seen: dict[Found, None] = {}
-        for place in self.evaluation.hits(tree):
-            seen.update(dict.fromkeys(place.found))
-        out: list[Entry] = []
-        for number, each in enumerate(seen):
-            field, start, end = each.chars or self.slots.text_range(each.first, each.last)
-            text = self.slots.document.text(field)[start:end]
-            hit = make_hit(each.term, field, start, end, text, each.entity)
-            out.append((each.first, each.last, number, hit))
-        return sorted(out, key=_hit_place)
+        return _entries_of_places(self.slots, self.evaluation.hits(tree))
+
+
+def hits_of_places(slots: Slots, places: Iterable[Place]) -> tuple[Hit, ...]:
+    """Return the hits of ``places``, each once, in order."""
+    return tuple(entry[3] for entry in _entries_of_places(slots, places))
+
+
+def _entries_of_places(slots: Slots, places: Iterable[Place]) -> list[Entry]:
+    seen = dict.fromkeys(found for place in places for found in place.found)
+    out: list[Entry] = []
+    for number, each in enumerate(seen):
+        field, start, end = each.chars or slots.text_range(each.first, each.last)
+        text = slots.document.text(field)[start:end]
+        hit = make_hit(each.term, field, start, end, text, each.entity)
+        out.append((each.first, each.last, number, hit))
+    return sorted(out, key=_hit_place)
 
 
 def near_each_other(
