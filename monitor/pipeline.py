@@ -18,7 +18,7 @@ from monitor.alerts.plan import Matched
 from monitor.alerts.route import Router
 from monitor.baseline import BaselineLog
 from monitor.clock import Clock
-from monitor.config.models import Settings
+from monitor.config.models import PollingSettings, Settings
 from monitor.errors import ParseError, StateError
 from monitor.failpoints import failpoint
 from monitor.ids import new_id
@@ -26,7 +26,8 @@ from monitor.rules import RuleSet, plain
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import with_hold
 from monitor.sources.parse import ParsePool
-from monitor.sources.schedule import after_poll
+from monitor.sources.rhythm import DEFAULT_PACE
+from monitor.sources.schedule import after_poll, common_pace
 from monitor.store.port import (
     EntryMatch,
     FeedState,
@@ -43,6 +44,7 @@ from monitor.values import Document, Entry, Feed, Hit, Match, ParsedFeed
 
 log = logging.getLogger(__name__)
 
+PACE_HOLDS = timedelta(hours=1)
 AFTER_FAULT = timedelta(minutes=15)  # until a feed that we stumbled over is read again
 # A feed's date further ahead than this is no evidence of anything; one before 1995 is a default
 # value of some system, not a publication date (measured over real feeds).
@@ -106,6 +108,9 @@ class Pipeline:
         self._baseline = baseline
         self._clock = clock
         self._random = random
+        self._pace = DEFAULT_PACE
+        self._paced: PollingSettings | None = None
+        self._paced_at = clock.now()
 
     async def fetch(self, feed: Feed, state: FeedState) -> Polled:
         """Fetch and parse one feed; never raises for a fault of the feed's."""
@@ -128,6 +133,7 @@ class Pipeline:
         After a ``StateError`` nothing of the batch is stored and the story index must be loaded
         anew; the feeds are polled again with their old validators.
         """
+        await self._keep_pace()
         planned: dict[str, list[OutboxRow]] = defaultdict(list)
         commits = [await self._decide_safely(polled, planned) for polled in batch]
         failpoint("before_commit")
@@ -139,6 +145,19 @@ class Pipeline:
             len({match.entry_id for commit in commits for match in commit.matches}),
             sum(len(commit.outbox) for commit in commits),
         )
+
+    async def _keep_pace(self) -> None:
+        """Fit the pace of polling to the poll budget, as feeds and their rhythms change."""
+        now = self._clock.now()
+        watching = self.watching
+        if self._paced == watching.settings.polling and now - self._paced_at < PACE_HOLDS:
+            return
+        if watching.settings.polling.budget_per_day is not None:
+            states = await self._store.feed_states()
+            self._pace = common_pace(states.values(), watching.feeds, watching.settings.polling)
+        else:
+            self._pace = DEFAULT_PACE
+        self._paced, self._paced_at = watching.settings.polling, now
 
     async def _decide_safely(
         self, polled: Polled, planned: dict[str, list[OutboxRow]]
@@ -177,6 +196,7 @@ class Pipeline:
             self.watching.settings.polling,
             self._random,
             polled.parse_error,
+            self._pace,
         )
         new_state = with_hold(new_state, polled.outcome, now)
         if parsed is None:
