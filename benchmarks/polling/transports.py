@@ -113,7 +113,9 @@ async def _learn(urls: Sequence[str]) -> list[Validators]:
     return [o.validators for o in outcomes]
 
 
-def measure(nginx: Nginx, count: int, rounds: int) -> dict[str, dict[str, float]]:
+def measure(
+    base: Path, tls: tuple[Path, Path], count: int, rounds: int
+) -> dict[str, dict[str, float]]:
     """Return µs of CPU per feed by transport and scenario (medians over ``rounds``)."""
     bare: dict[str, Make] = {
         "own (asyncio + httptools)": _own,
@@ -122,23 +124,33 @@ def measure(nginx: Nginx, count: int, rounds: int) -> dict[str, dict[str, float]
     }
     found: dict[str, dict[str, list[float]]] = {}
     for scenario in ("304", "200", "tls"):
-        kind = {"304": "plain", "200": "deaf", "tls": "secure"}[scenario]
-        urls = nginx.urls(count, kind)
-        known = asyncio.run(_learn(urls))
-        etags = [] if scenario == "200" else [v.etag or "" for v in known]
-        runs: dict[str, Callable[[], Coroutine[None, None, float]]] = {
-            name: partial(_bare, make, urls, etags) for name, make in bare.items()
-        }
-        for transport in ("own", "stock"):
-            runs[f"Fetcher over {transport}"] = partial(_fetcher, transport, urls, known)
-        for _ in range(rounds):
-            for name, run in runs.items():
-                used = asyncio.run(run())
-                found.setdefault(name, {}).setdefault(scenario, []).append(used / count * 1e6)
+        urls = Nginx.addresses(count, secure=scenario == "tls")
+        with Nginx(base / "feeds", base / "run", tls, deaf=scenario == "200"):
+            _take_turns(scenario, urls, bare, rounds, found)
     return {
         name: {scenario: statistics.median(times) for scenario, times in row.items()}
         for name, row in found.items()
     }
+
+
+def _take_turns(
+    scenario: str,
+    urls: Sequence[str],
+    bare: dict[str, Make],
+    rounds: int,
+    found: dict[str, dict[str, list[float]]],
+) -> None:
+    known = asyncio.run(_learn(urls))
+    etags = [] if scenario == "200" else [v.etag or "" for v in known]
+    runs: dict[str, Callable[[], Coroutine[None, None, float]]] = {
+        name: partial(_bare, make, urls, etags) for name, make in bare.items()
+    }
+    for transport in ("own", "stock"):
+        runs[f"Fetcher over {transport}"] = partial(_fetcher, transport, urls, known)
+    for _ in range(rounds):
+        for name, run in runs.items():
+            used = asyncio.run(run())
+            found.setdefault(name, {}).setdefault(scenario, []).append(used / len(urls) * 1e6)
 
 
 def main() -> None:
@@ -161,8 +173,7 @@ def main() -> None:
         authority.cert_pem.write_to_path(base / "ca.pem")
         os.environ["SSL_CERT_FILE"] = str(base / "ca.pem")
         base.chmod(0o755)
-        with Nginx(base / "feeds", base / "run", (base / "cert.pem", base / "key.pem")) as nginx:
-            table = measure(nginx, options.feeds, options.rounds)
+        table = measure(base, (base / "cert.pem", base / "key.pem"), options.feeds, options.rounds)
     print(f"{'CPU, µs per feed':28} {'304':>8} {'200':>8} {'tls 304':>8}")
     for name, row in table.items():
         print(f"{name:28} " + " ".join(f"{row[s]:8.0f}" for s in ("304", "200", "tls")))

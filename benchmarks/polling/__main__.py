@@ -1,0 +1,133 @@
+"""Polling compared with peers: CPU per feed, the same feeds, the same server, entries checked.
+
+    python -m benchmarks.polling [--feeds 2000] [--peer-feeds 200] [--reader-python PATH]
+
+Four polls in this order: ``cold`` (nothing known), ``304`` (nothing changed), ``10 %`` (every
+tenth feed has one to three new entries), ``deaf`` (a server without validators sends the same
+bodies again). Peers may get fewer feeds, an even sample, because they take long; the cost is per
+feed. Start-up is measured on an empty feed list and taken off, for all alike. Every program runs
+pinned to one core where the machine has two; nginx keeps to the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.polling import corpus
+from benchmarks.polling.entrants import Cost, Entrant, Newsboat, Newswatch, Reader, Rss2email
+from benchmarks.polling.server import Nginx
+
+SHARE = 0.1
+POLLS = ("cold", "304", "10 %", "deaf")
+
+
+@dataclass
+class Row:
+    """One entrant's results: ms of CPU per feed by poll, entries, posts, memory."""
+
+    name: str
+    feeds: int
+    start_up: float
+    ms: dict[str, float] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
+    posts: dict[str, int | None] = field(default_factory=dict)
+    rss: float = 0.0
+
+    def add(self, poll: str, cost: Cost, entrant: Entrant) -> None:
+        self.ms[poll] = max(cost.cpu - self.start_up, 0.0) / self.feeds * 1000
+        self.entries[poll] = entrant.entries()
+        self.posts[poll] = entrant.posts(cost)
+        self.rss = max(self.rss, cost.rss)
+
+
+def measure(entrant: Entrant, empty: Entrant, feeds: corpus.Corpus, base: Path) -> Row:
+    """Take one entrant through the four polls over ``feeds``."""
+    urls = Nginx.addresses(feeds.count)
+    empty.set_up(urls[:1])
+    with Nginx(feeds.root, base / "run"):
+        empty.poll()
+        start_up = empty.poll().cpu
+        row = Row(entrant.name, feeds.count, start_up)
+        entrant.set_up(urls)
+        row.add("cold", entrant.poll(), entrant)
+        row.add("304", entrant.poll(), entrant)
+        feeds.change(SHARE)
+        row.add("10 %", entrant.poll(), entrant)
+    with Nginx(feeds.root, base / "run", deaf=True):
+        row.add("deaf", entrant.poll(), entrant)
+    return row
+
+
+def report(rows: Sequence[Row], added: dict[str, tuple[int, int]]) -> None:
+    """Print the table, then whether every new entry was found and every post made."""
+    print(f"{'CPU, ms per feed':16} {'feeds':>6} " + " ".join(f"{p:>8}" for p in POLLS)
+          + f" {'start-up':>9} {'peak MiB':>9}")  # fmt: skip
+    for row in rows:
+        print(f"{row.name:16} {row.feeds:6} " + " ".join(f"{row.ms[p]:8.2f}" for p in POLLS)
+              + f" {row.start_up * 1000:9.0f} {row.rss:9.0f}")  # fmt: skip
+    ours = rows[0]
+    for row in rows[1:]:
+        ratios = " ".join(f"{row.ms[p] / max(ours.ms[p], 1e-6):7.1f}x" for p in POLLS)
+        print(f"{'over ' + row.name:23} {ratios}")
+    for row in rows:
+        entries, feeds = added[row.name]
+        found = row.entries["10 %"] - row.entries["304"]
+        posts = row.posts["10 %"]
+        told = "" if posts is None else f", {posts} posts of {feeds}"
+        print(f"{row.name}: {row.entries['cold']} entries; {found} new of {entries}{told}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--feeds", type=int, default=2000)
+    parser.add_argument("--peer-feeds", type=int, default=200)
+    parser.add_argument("--reader-python", help="a Python that has lemon24/reader")
+    parser.add_argument("--only", nargs="*", help="names of entrants")
+    parser.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("NEWSWATCH_DATA", "../shared/data"))
+    )
+    options = parser.parse_args()
+    if why := Nginx.missing():
+        print(f"skipped: {why}")
+        return
+    if not (options.data / "feeds").is_dir():
+        print(f"no {options.data / 'feeds'}: invented feeds only")
+    cores = sorted(os.sched_getaffinity(0))
+    rows: list[Row] = []
+    added: dict[str, tuple[int, int]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        base.chmod(0o755)
+        kinds: dict[str, Callable[[Path], Entrant]] = {
+            Newswatch.name: Newswatch,
+            Reader.name: lambda at: Reader(at, options.reader_python),
+            Newsboat.name: Newsboat,
+            Rss2email.name: Rss2email,
+        }
+        for name, make in kinds.items():
+            if options.only and name not in options.only:
+                continue
+            entrant, empty = make(base / name), make(base / f"{name}-empty")
+            if why := entrant.missing():
+                print(f"{name}: skipped: {why}")
+                continue
+            ours = name == Newswatch.name
+            count = options.feeds if ours else min(options.peer_feeds, options.feeds)
+            feeds = corpus.build(base / f"feeds-{name}", count, options.data / "feeds")
+            os.sched_setaffinity(0, cores[-1:])
+            rows.append(measure(entrant, empty, feeds, base))
+            os.sched_setaffinity(0, cores)
+            added[name] = (
+                sum(n // 10 % 3 + 1 for n in range(feeds.real, count, 10)),
+                feeds.changed(SHARE),
+            )
+    report(rows, added)
+
+
+if __name__ == "__main__":
+    main()
