@@ -146,7 +146,9 @@ def _moved(marks: tuple[Mark, ...], places: list[int]) -> tuple[Mark, ...]:
 def units(text: str) -> int:
     """Return the length in UTF-16 code units: the most careful reading of Slack's limits, which
     don't say what they count."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    if text.isascii():
+        return len(text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut(text: str, most: int) -> str:
