@@ -43,12 +43,15 @@ def rule_problems(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:
     return tuple(out)
 
 
-def compiled_watch(loaded: Loaded) -> tuple[Compiled, tuple[Problem, ...]]:
+def compiled_watch(
+    loaded: Loaded, *, lenient: bool = False
+) -> tuple[Compiled, tuple[Problem, ...]]:
     """Compile a loaded configuration's rules; raises ``ConfigError`` with every error found.
 
-    Returns the compiled rules and all warnings and notes.
+    ``lenient`` lets a rule pass that can't fire (only ``none``). Returns the compiled rules and all
+    warnings and notes.
     """
-    compiled = compile_rules(loaded.settings)
+    compiled = compile_rules(loaded.settings, lenient=lenient)
     problems = rule_problems(loaded, compiled)
     errors = [problem for problem in problems if problem.level == "error"]
     if errors:

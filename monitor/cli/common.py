@@ -51,16 +51,17 @@ class Watch:
     problems: tuple[Problem, ...]
 
 
-def load_watch(path: Path, *, tolerant: bool = False) -> Watch:
+def load_watch(path: Path, *, tolerant: bool = False, lenient: bool = False) -> Watch:
     """Load and compile the configuration; raises ``ConfigError`` with every error found.
 
-    ``tolerant`` leaves broken rules out instead (for commands that only read the store).
+    ``tolerant`` leaves broken rules out instead (for commands that only read the store);
+    ``lenient`` only warns of a rule that asks for nothing but ``none``.
     """
     loaded = load(path, os.environ)
     if tolerant:
         compiled = compile_rules(loaded.settings)
         return Watch(loaded, compiled, loaded.warnings + rule_problems(loaded, compiled))
-    compiled, problems = compiled_watch(loaded)
+    compiled, problems = compiled_watch(loaded, lenient=lenient)
     return Watch(loaded, compiled, problems)
 
 

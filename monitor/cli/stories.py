@@ -151,7 +151,7 @@ def match_json(match: Match) -> dict[str, Any]:
 @json_option
 def match(stories: Path | None, config_path: Path, as_json: bool) -> None:
     """Match stories (JSON lines, from a file or stdin) against the rules: the bare engine."""
-    ruleset = load_watch(config_path).compiled.ruleset
+    ruleset = load_watch(config_path, lenient=True).compiled.ruleset
     chunk: list[Line] = []
 
     def flush() -> None:
@@ -202,7 +202,7 @@ def replay(stories: Path | None, config_path: Path, as_json: bool, state: Path |
     """Run stories through matching, story identity and alert decisions, as the daemon would."""
     from monitor.replay import Replay, replaying
 
-    watch = load_watch(config_path)
+    watch = load_watch(config_path, lenient=True)
     with opened(stories) as source:
         lines = list(read_stories(source))
 

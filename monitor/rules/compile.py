@@ -513,11 +513,13 @@ class RuleBuilder:
             )
         node = builder.clauses(given, path, context)
         if clauses == ["none"]:
-            builder.note(
-                (*path, "none"),
-                f"rule {rule.name!r} has only `none` and never fires",
-                "add any, all, entities, near or match",
-                "error",
+            builder.problems.append(
+                RuleProblem(
+                    (*path, "none"),
+                    f"rule {rule.name!r} has only `none` and never fires",
+                    "add any, all, entities, near or match",
+                    never=True,
+                )
             )
             return None
         if rule.unless_in:

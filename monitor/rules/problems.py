@@ -15,7 +15,8 @@ class RuleProblem:
     """One finding: what is wrong, where in the configuration, and the fix.
 
     ``path`` leads to the value ("rules", 3, "match"); ``offset`` is a code-point offset inside that
-    scalar, and ``excerpt`` the query with a caret line beneath, where they apply.
+    scalar, and ``excerpt`` the query with a caret line beneath, where they apply. ``never`` marks
+    an error that says only that the rule can't fire (nothing but ``none``).
     """
 
     path: Path
@@ -24,6 +25,7 @@ class RuleProblem:
     level: Level = "error"
     offset: int | None = None
     excerpt: str = ""
+    never: bool = False
 
 
 class RuleError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from monitor.config.models import RuleSettings, Settings
@@ -182,13 +182,18 @@ def _concerns(problem: RuleProblem, settings: Settings, names: Collection[str]) 
 
 
 def compile_rules(
-    settings: Settings, today: date | None = None, frequencies: Frequencies | None = None
+    settings: Settings,
+    today: date | None = None,
+    frequencies: Frequencies | None = None,
+    *,
+    lenient: bool = False,
 ) -> Compiled:
     """Compile the rules of ``settings``.
 
     ``today`` dates stories that don't say their own day (entities with ``valid``); the current UTC
     day when None. ``frequencies`` is what an earlier rule set learned. Rules with an error-level
-    problem are left out; the caller decides whether that refuses the configuration.
+    problem are left out; the caller decides whether that refuses the configuration. ``lenient``
+    makes a rule that asks for nothing but ``none`` a warning (it never fires).
     """
     day = today or datetime.now(UTC).date()
     collecting = gc.isenabled()
@@ -210,4 +215,7 @@ def compile_rules(
         if collecting:
             gc.enable()
     mentions = Mentions(builder.lookup.all, day)
-    return Compiled(RuleSet(rules, index, mentions, settings), tuple(builder.problems))
+    problems = builder.problems
+    if lenient:
+        problems = [replace(p, level="warning") if p.never else p for p in problems]
+    return Compiled(RuleSet(rules, index, mentions, settings), tuple(problems))

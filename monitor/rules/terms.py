@@ -23,8 +23,7 @@ STOP_WORDS = frozenset(
     has have he her him his how i if in into is it its just may me might more most must my
     no nor not of off on once one only or our out over own per she should so some such
     than that the their them then there they this to too under up us was we were what when
-    where which while who whom why will with would yet you your       
-            new now           
+    where which while who whom why will with would yet you your now
     """
     )
 )

@@ -6,7 +6,7 @@ Every error has the offset in the query, the line with a caret beneath, and a fi
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -120,9 +120,9 @@ class _Reader:
             raise self._unexpected(error) from None
         node = self.node(parsed.children[0], _Where())
         if _only_not(node):
-            raise self.fail(
-                0, "the query has only NOT and never fires", "say what to look for: term AND NOT …"
-            )
+            message = "the query has only NOT and never fires"
+            problem = self.fail(0, message, "say what to look for: term AND NOT …").problem
+            raise RuleError(replace(problem, never=True))
         return node
 
     # ------------------------------------------------------------------- before the grammar
