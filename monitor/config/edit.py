@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,19 @@ def append_feed(
     url = feed if isinstance(feed, str) else feed.get("url")
     item: Any = feed if isinstance(feed, str) else dict(feed)
     return _append(path, "feeds", item, ("url", url), None, env)
+
+
+def append_feeds(
+    path: Path, feeds: Sequence[Mapping[str, Any]], *, env: Mapping[str, str] | None = None
+) -> str:
+    """Add many feeds at once, as ``append_feed`` does one: all of them, or none and an error."""
+    text = _text_of(path)
+    for feed in feeds:
+        _refuse_double(path, text, "feeds", "url", feed.get("url"))
+        text = _edited(path, text, "feeds", dict(feed))
+    _validate(path, text, path, env)
+    write(path, text)
+    return text
 
 
 def preview(path: Path, section: str, item: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,7 +13,7 @@ from monitor.config.models import Settings
 from monitor.config.positions import Positions
 from monitor.config.secrets import is_secret
 from monitor.config.suggest import did_you_mean
-from monitor.config.yaml import MAX_FINDINGS
+from monitor.config.yaml import MAX_FINDINGS, Path
 from monitor.errors import Problem
 
 _MAX_VALUE = 60
@@ -35,9 +35,16 @@ _WORDS = {
 }
 
 
-def problems(error: ValidationError, positions: Positions) -> list[Problem]:
-    """Return one problem per validation error."""
-    return [_problem(each, positions) for each in error.errors(include_url=False)[:MAX_FINDINGS]]
+def problems(
+    error: ValidationError, positions: Positions, removed: Collection[Path] = ()
+) -> list[Problem]:
+    """Return one problem per validation error; what is missing because it was ``removed`` for a
+    reason reported already is no news."""
+    return [
+        _problem(each, positions)
+        for each in error.errors(include_url=False)[:MAX_FINDINGS]
+        if each["type"] != "missing" or each["loc"] not in removed
+    ]
 
 
 def _problem(error: Any, positions: Positions) -> Problem:

@@ -1,14 +1,13 @@
 """From files to settings: read, merge, replace references, validate; all problems at once.
 
-``load`` is the one way a configuration comes in. ``feeds`` gives the feeds as the pipeline wants
-them. Rules stay raw clauses here (``monitor.rules`` compiles them).
+``load`` is the one way a configuration comes in. Rules stay raw clauses here
+(``monitor.rules`` compiles them).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -16,17 +15,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from monitor.config import explain
-from monitor.config.addresses import local_file, split_web_address
 from monitor.config.checks import check_settings
 from monitor.config.clauses import Finding, check_rule, check_texts
+from monitor.config.feeds import feed_names as feed_names
+from monitor.config.feeds import feeds as feeds
 from monitor.config.include import Merged, read_all
-from monitor.config.models import FeedSettings, Settings
+from monitor.config.models import Settings
 from monitor.config.positions import Positions
 from monitor.config.secrets import LITERAL_TOKEN, Resolved, resolve
 from monitor.config.secrets import secret_values as secret_values
-from monitor.config.yaml import TEXT_SECTIONS, Empty, Path, YamlError
+from monitor.config.yaml import TEXT_SECTIONS, Empty, YamlError
 from monitor.errors import ConfigError, Place, Problem
-from monitor.values import Feed
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,9 @@ def load(
     except ValidationError as error:
         known = {problem.place for problem in problems if problem.level == "error"}
         problems += [
-            problem for problem in explain.problems(error, positions) if problem.place not in known
+            problem
+            for problem in explain.problems(error, positions, resolved.removed)
+            if problem.place not in known
         ]
         settings, addresses = _with_stand_ins(data, addresses, error)
         usable = False
@@ -110,75 +111,6 @@ def load(
         secrets=frozenset(resolved.values),
         secret_files=tuple(resolved.files),
         addresses=addresses,
-    )
-
-
-def feeds(loaded: Loaded) -> tuple[Feed, ...]:
-    """Return the enabled feeds, in the order of the file."""
-    folder = loaded.path.parent
-    names = feed_names(loaded.settings.feeds)
-    return tuple(
-        _feed(setting, address, name, folder)
-        for setting, address, name in zip(
-            loaded.settings.feeds, loaded.addresses, names, strict=True
-        )
-        if setting.enabled
-    )
-
-
-def feed_names(settings: Iterable[FeedSettings]) -> tuple[str, ...]:
-    """Return each feed's name: as configured, else its host, with the path where hosts repeat."""
-    all_settings = list(settings)
-    parts = [_default_name(each.url) for each in all_settings]
-    hosts = Counter(host for host, _ in parts)
-    taken = {each.name for each in all_settings if each.name}
-    used: Counter[str] = Counter()
-    names: list[str] = []
-    for each, (host, rest) in zip(all_settings, parts, strict=True):
-        if each.name:
-            names.append(each.name)
-            continue
-        base = host if hosts[host] == 1 else (host + rest).rstrip("/")
-        name = base
-        while name in taken:
-            used[base] += 1
-            name = f"{base} ({used[base] + 1})"
-        taken.add(name)
-        names.append(name)
-    return tuple(names)
-
-
-def _default_name(url: str) -> tuple[str, str]:
-    if url.lower().startswith("file:"):
-        return FilePath(url[5:]).stem or url, ""
-    parts = split_web_address(url)
-    return (parts.hostname or url).removeprefix("www."), parts.path
-
-
-def _feed(setting: FeedSettings, address: str, name: str, folder: FilePath) -> Feed:
-    url, key = setting.url, address
-    if url.lower().startswith("file:"):
-        target = local_file(url, folder)
-        url = target.as_uri()
-        key = f"file:{target.relative_to(folder.resolve()).as_posix()}"
-    headers = [(key, value.get_secret_value()) for key, value in setting.headers.items()]
-    if setting.cookie is not None:
-        headers.append(("Cookie", setting.cookie.get_secret_value()))
-    auth = setting.auth
-    return Feed(
-        key=key,
-        url=url,
-        name=name,
-        tags=tuple(setting.tags),
-        country=setting.country,
-        language=setting.language,
-        every=setting.every,
-        first_run=setting.first_run,
-        full_text=setting.full_text,
-        alarm_if_silent=setting.alarm_if_silent,
-        user_agent=setting.user_agent,
-        headers=tuple(headers),
-        basic_auth=(auth.user, auth.password.get_secret_value()) if auth else None,
     )
 
 
@@ -355,6 +287,3 @@ def _digest(files: list[bytes], resolved: Resolved) -> str:
         )
         total.update(f"{name}={said}\n".encode())
     return total.hexdigest()
-
-
-__all__ = ["Loaded", "Path", "feed_names", "feeds", "load", "secret_values"]

@@ -40,13 +40,17 @@ _MAX_SECRET_FILE = 65_536
 
 @dataclass(slots=True)
 class Resolved:
-    """What replacing found: problems, the variables used, secret values, files read."""
+    """What replacing found: problems, the variables used, secret values, files read.
+
+    ``off`` are channels whose variables aren't set, ``removed`` the keys left out for that.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     used: dict[str, str | None] = field(default_factory=dict)
     values: set[str] = field(default_factory=set)
     files: dict[FilePath, bytes] = field(default_factory=dict)
     off: set[str] = field(default_factory=set)
+    removed: set[Path] = field(default_factory=set)
     literal: bool = False
 
 
@@ -135,12 +139,15 @@ class _Resolver:
                 return
             read = self._from_file(item, at)
             del owner[key]
-            if read is not None:
+            if read is None:
+                self.found.removed.add((*at[:-1], base))
+            else:
                 owner[base] = read
             return
         replaced = self.text(item, at)
         if replaced is None:
             del owner[key]
+            self.found.removed.add(at)
         else:
             owner[key] = replaced
 

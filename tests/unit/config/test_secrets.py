@@ -93,8 +93,8 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("text", ELSEWHERE)
 def test_config_07_unset_elsewhere_is_an_error(tmp_path: Path, text: str) -> None:
-    problems = refused(tmp_path, text + "\n")
-    assert any("${NOPE} is not set" in problem.message for problem in problems)
+    (problem,) = refused(tmp_path, text + "\n")
+    assert problem.message == "${NOPE} is not set"
 
 
 TEXTS = [

@@ -1,0 +1,84 @@
+"""The configured feeds as the pipeline wants them: keys, names, files, authentication."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from monitor.config.addresses import local_file, split_web_address
+from monitor.config.models import FeedSettings
+from monitor.values import Feed
+
+if TYPE_CHECKING:
+    from monitor.config.load import Loaded
+
+
+def feeds(loaded: Loaded) -> tuple[Feed, ...]:
+    """Return the enabled feeds, in the order of the file."""
+    folder = loaded.path.parent
+    names = feed_names(loaded.settings.feeds)
+    return tuple(
+        _feed(setting, address, name, folder)
+        for setting, address, name in zip(
+            loaded.settings.feeds, loaded.addresses, names, strict=True
+        )
+        if setting.enabled
+    )
+
+
+def feed_names(settings: Iterable[FeedSettings]) -> tuple[str, ...]:
+    """Return each feed's name: as configured, else its host, with the path where hosts repeat."""
+    all_settings = list(settings)
+    parts = [_default_name(each.url) for each in all_settings]
+    hosts = Counter(host for host, _ in parts)
+    taken = {each.name for each in all_settings if each.name}
+    used: Counter[str] = Counter()
+    names: list[str] = []
+    for each, (host, rest) in zip(all_settings, parts, strict=True):
+        if each.name:
+            names.append(each.name)
+            continue
+        base = host if hosts[host] == 1 else (host + rest).rstrip("/")
+        name = base
+        while name in taken:
+            used[base] += 1
+            name = f"{base} ({used[base] + 1})"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def _default_name(url: str) -> tuple[str, str]:
+    if url.lower().startswith("file:"):
+        return FilePath(url[5:]).stem or url, ""
+    parts = split_web_address(url)
+    return (parts.hostname or url).removeprefix("www."), parts.path
+
+
+def _feed(setting: FeedSettings, address: str, name: str, folder: FilePath) -> Feed:
+    url, key = setting.url, address
+    if url.lower().startswith("file:"):
+        target = local_file(url, folder)
+        url = target.as_uri()
+        key = f"file:{target.relative_to(folder.resolve()).as_posix()}"
+    headers = [(key, value.get_secret_value()) for key, value in setting.headers.items()]
+    if setting.cookie is not None:
+        headers.append(("Cookie", setting.cookie.get_secret_value()))
+    auth = setting.auth
+    return Feed(
+        key=key,
+        url=url,
+        name=name,
+        tags=tuple(setting.tags),
+        country=setting.country,
+        language=setting.language,
+        every=setting.every,
+        first_run=setting.first_run,
+        full_text=setting.full_text,
+        alarm_if_silent=setting.alarm_if_silent,
+        user_agent=setting.user_agent,
+        headers=tuple(headers),
+        basic_auth=(auth.user, auth.password.get_secret_value()) if auth else None,
+    )
