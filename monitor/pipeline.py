@@ -136,6 +136,8 @@ class Pipeline:
         await self._keep_pace()
         planned: dict[str, list[OutboxRow]] = defaultdict(list)
         commits = [await self._decide_safely(polled, planned) for polled in batch]
+        # Once a batch: the desk's memory is one value, and only its last state counts.
+        commits[-1] = replace(commits[-1], blobs=(*commits[-1].blobs, *self._desk.blobs()))
         failpoint("before_commit")
         await self._store.commit_polls(commits)
         failpoint("after_commit")
@@ -213,7 +215,7 @@ class Pipeline:
                 await self._take(commit, feed, parsed, each, now, planned, baseline=old)
         if first_poll and feed.first_run == "baseline":
             self._baseline.count(feed.name, len(commit.entries), now)
-        return commit.finish(self.index, self._desk, self._baseline)
+        return commit.finish(self.index, self._baseline)
 
     async def _identify(
         self, feed: Feed, state: FeedState, entries: Sequence[Entry], now: datetime
@@ -318,7 +320,7 @@ class _Commit:
         self.outbox = [row for row in self.outbox if row.id not in rows]
         self._forget.extend(rows)
 
-    def finish(self, index: StoryIndex, desk: Desk, baseline: BaselineLog) -> PollCommit:
+    def finish(self, index: StoryIndex, baseline: BaselineLog) -> PollCommit:
         return PollCommit(
             self.state,
             tuple(self.entries),
@@ -327,7 +329,7 @@ class _Commit:
             tuple(self.matches),
             index.changed(),
             tuple(self.outbox),
-            (*index.blobs(), *desk.blobs(), *baseline.blobs()),
+            (*index.blobs(), *baseline.blobs()),
             tuple(self._forget),
         )
 
