@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "replay": "monitor.cli.stories:replay",
     "parse": "monitor.cli.parse:parse",
     "extract": "monitor.cli.parse:extract",
+    "feeds": "monitor.cli.feeds:feeds",
 }
 
 

@@ -47,7 +47,7 @@ def repair(data: bytes) -> tuple[bytes, list[str]]:
     before or after it.
     """
     notes: list[str] = []
-    mended = _outside_cdata(data)
+    mended = mend_references(data)
     if mended != data:
         notes.append("bare ampersands or HTML entities repaired")
     root = _ROOT_RE.search(mended)
@@ -73,8 +73,11 @@ def repair(data: bytes) -> tuple[bytes, list[str]]:
     return framed, notes
 
 
-def _outside_cdata(data: bytes) -> bytes:
-    """Mend references; CDATA is split off by hand (a pattern would rescan unclosed sections)."""
+def mend_references(data: bytes) -> bytes:
+    """Return ``data`` with bare ampersands, HTML's entities and impossible characters mended.
+
+    CDATA is split off by hand: a pattern would rescan unclosed sections.
+    """
     first, *sections = data.split(b"<![CDATA[")
     out = [_references(first)]
     for section in sections:
