@@ -72,11 +72,17 @@ class Subscriber:
     """Keeps the subscriptions, and takes the hubs' calls.
 
     ``callback`` is our address as hubs reach it; each subscription gets a path of its own beneath
-    it. ``deliver`` is called with a feed's key and what was pushed.
+    it. ``fetcher`` gives the one in force; ``deliver`` is called with a feed's key and what was
+    pushed.
     """
 
     def __init__(
-        self, store: Store, fetcher: Fetcher, clock: Clock, callback: str, deliver: Deliver
+        self,
+        store: Store,
+        fetcher: Callable[[], Fetcher],
+        clock: Clock,
+        callback: str,
+        deliver: Deliver,
     ) -> None:
         self._store = store
         self._fetcher = fetcher
@@ -140,7 +146,7 @@ class Subscriber:
         # Kept first: a hub may call before it has answered us.
         self._known[feed] = item
         await self._save()
-        outcome = await self._fetcher.post(
+        outcome = await self._fetcher().post(
             hub,
             {
                 "hub.mode": "subscribe",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -17,9 +18,11 @@ import pytest
 from aiohttp import web
 
 from monitor.config.models import NetworkSettings, PollingSettings
+from monitor.errors import UsageError
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.schedule import after_poll, health
-from monitor.sources.websub import BLOB, Subscriber, pushed, signed
+from monitor.sources.websub import BLOB, BODY_MAX, Subscriber, pushed, signed
+from monitor.sources.websub_server import websub_server
 from monitor.store import open_store
 from monitor.store.port import FeedState, Store, Validators
 from monitor.values import Entry, Feed, ParsedFeed
@@ -106,7 +109,9 @@ class World:
         return {FEED: state}
 
     async def restarted(self) -> Subscriber:
-        again = Subscriber(self.store, self.fetcher, self.clock, self.callback, self.deliver)
+        again = Subscriber(
+            self.store, lambda: self.fetcher, self.clock, self.callback, self.deliver
+        )
         await again.load()
         return again
 
@@ -134,7 +139,7 @@ async def a_world(tmp_path: Path, hub: Hub) -> AsyncIterator[World]:
     host, port = runner.addresses[0][:2]
     world.hub_url = f"http://{host}:{port}/hub"
     world.callback = f"http://{host}:{port}/websub"
-    world.subscriber = Subscriber(store, fetcher, clock, world.callback, world.deliver)
+    world.subscriber = Subscriber(store, lambda: fetcher, clock, world.callback, world.deliver)
     try:
         yield world
     finally:
@@ -339,3 +344,58 @@ def test_hubs_are_found_in_link_headers() -> None:
     after = after_poll(state, feed, outcome, ParsedFeed(), 0, NOW, PollingSettings(), Random(1))
     assert after.extra["hubs"] == ["https://news.example/hub"]
     assert after.extra["self"] == "https://news.example/self"
+
+
+def test_the_callback_server_takes_a_push_and_renews_by_itself(tmp_path: Path) -> None:
+    async def main() -> None:
+        hub = Hub()
+        async with a_world(tmp_path, hub) as world:
+            listen = f"127.0.0.1:{free_port()}"
+            async with websub_server(
+                f"http://{listen}/in/websub",
+                listen,
+                world.store,
+                lambda: world.fetcher,
+                world.clock,
+                world.states,
+                world.deliver,
+                first_round=0.0,
+            ) as bound:
+                assert bound == listen
+                for _ in range(200):
+                    await asyncio.sleep(0.02)
+                    if hub.confirmed:
+                        break
+                assert hub.confirmed == [(200, "c-123")]
+                assert await hub.push(hub.asked[0], b"<rss/>") == 202
+                assert len(world.pushes) == 1
+                large = bytes(BODY_MAX + 1)
+                assert await hub.push(hub.asked[0], large) == 413
+                with pytest.raises(UsageError, match="can't be used"):
+                    async with taken(world, listen):
+                        pass
+
+    asyncio.run(main())
+
+
+def taken(world: World, listen: str) -> AbstractAsyncContextManager[str]:
+    return websub_server(
+        "http://news.example/", listen, world.store, lambda: world.fetcher, world.clock,
+        world.states, world.deliver,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("listen", ["", "8089", "localhost:", "localhost:http"])
+def test_a_listen_address_that_cannot_be_read_is_refused(tmp_path: Path, listen: str) -> None:
+    async def main() -> None:
+        async with a_world(tmp_path, Hub()) as world, taken(world, listen):
+            pass
+
+    with pytest.raises(UsageError, match="host:port"):
+        asyncio.run(main())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
