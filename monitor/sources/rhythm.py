@@ -1,13 +1,13 @@
 """A feed's rhythm: how many entries a day it brings, at which hours, and how long to wait for more.
 
-Pure functions over a small frozen value that is kept as JSON in the feed's state.
+Pure functions over a small frozen value that is kept as a text in the feed's state.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import mul
@@ -93,29 +93,24 @@ def from_dates(dates: Sequence[datetime], now: datetime) -> Rhythm:
     return Rhythm(len(recent) * weight, days * weight, tuple(hours))
 
 
-def to_json(rhythm: Rhythm) -> dict[str, object]:
-    """Return the rhythm as JSON values."""
-    return {
-        "entries": round(rhythm.entries, 4),
-        "days": round(rhythm.days, 4),
-        "hours": [round(count, 2) for count in rhythm.hours],
-    }
+def to_text(rhythm: Rhythm) -> str:
+    """Return the rhythm as a short text: a hundred thousand of them lie in memory."""
+    numbers = (rhythm.entries, rhythm.days, *rhythm.hours)
+    return " ".join(f"{number:.4g}" for number in numbers)
 
 
-def from_json(value: object) -> Rhythm:
+def from_text(text: object) -> Rhythm:
     """Return the rhythm a state keeps; a new one when there is none that can be read."""
-    if not isinstance(value, Mapping):
+    if not isinstance(text, str):
         return Rhythm()
-    hours = value.get("hours")
     try:
-        counts = tuple(float(count) for count in hours) if isinstance(hours, list) else ()
-        entries, days = float(value.get("entries", 0.0)), float(value.get("days", 0.0))
-    except (TypeError, ValueError):
+        entries, days, *hours = (float(number) for number in text.split())
+    except ValueError:
         return Rhythm()
-    numbers = (*counts, entries, days)
-    if len(counts) != 24 or not all(math.isfinite(n) and n >= 0 for n in numbers):
+    numbers = (*hours, entries, days)
+    if len(hours) != 24 or not all(math.isfinite(n) and n >= 0 for n in numbers):
         return Rhythm()
-    return Rhythm(entries, days, counts)
+    return Rhythm(entries, days, tuple(hours))
 
 
 def wait_for(

@@ -72,7 +72,7 @@ def after_poll(
         if outcome.http_status != 226:  # a delta tells nothing of the whole
             extra["entries"] = len(parsed.entries)
         _remember(extra, parsed, outcome, now)
-    extra["rhythm"] = rhythm.to_json(_observe(state, parsed, new_entries, now))
+    extra["rhythm"] = rhythm.to_text(_observe(state, parsed, new_entries, now))
     moved_to = state.moved_to
     if outcome.pushed_until is not None:
         words = f"ok: pushed, {new_entries} new"
@@ -115,7 +115,7 @@ def common_pace(
         if every is not None:
             fixed += DAY / every
         else:
-            roots.append(rhythm.share_of_root(rhythm.from_json(state.extra.get("rhythm"))))
+            roots.append(rhythm.share_of_root(rhythm.from_text(state.extra.get("rhythm"))))
     budget = polling.budget_per_day * (1 + JITTER / 2)  # jitter makes every wait a little longer
     return rhythm.pace_for(roots, fixed, budget, polling.min, polling.max)
 
@@ -173,7 +173,7 @@ def _observe(
     entries' own dates stand in for it."""
     if state.baselined_at is None and parsed is not None:
         return rhythm.from_dates([e.published for e in parsed.entries if e.published], now)
-    known = rhythm.from_json(state.extra.get("rhythm"))
+    known = rhythm.from_text(state.extra.get("rhythm"))
     if state.last_ok_at is None:
         return known
     return rhythm.observed(known, new_entries, state.last_ok_at, now)
@@ -238,7 +238,7 @@ def _wait(
     """Return the feed's own interval at this time of day."""
     if feed.every is not None:
         return feed.every
-    known = rhythm.from_json(extra.get("rhythm"))
+    known = rhythm.from_text(extra.get("rhythm"))
     wait = rhythm.wait_for(known, now, pace, polling.min, polling.max)
     pushed = moment(extra, "pushed_until")
     if pushed is not None and pushed > now:
@@ -309,7 +309,7 @@ def alarm(state: FeedState, feed: Feed, now: datetime) -> str | None:
     last = state.last_new_at or state.baselined_at
     if last is None:
         return None
-    expected = timedelta(days=12 / rhythm.from_json(state.extra.get("rhythm")).rate)
+    expected = timedelta(days=12 / rhythm.from_text(state.extra.get("rhythm")).rate)
     limit = feed.alarm_if_silent or min(max(expected, 2 * DAY), 60 * DAY)
     if now - last >= limit:
         return f"{feed.name}: no new entry for {_span(now - last)}"
@@ -326,7 +326,7 @@ def health(state: FeedState, now: datetime) -> dict[str, object]:
     pushed = moment(extra, "pushed_until")
     return {
         "entries": int(number(extra, "entries")),
-        "rate": round(rhythm.from_json(extra.get("rhythm")).rate, 2),
+        "rate": round(rhythm.from_text(extra.get("rhythm")).rate, 2),
         "newest": extra.get("newest"),
         "latency": number(extra, "elapsed"),
         "polls": int(number(extra, "polls")),

@@ -20,6 +20,7 @@ from aiohttp import web
 from monitor.config.models import NetworkSettings, PollingSettings
 from monitor.errors import UsageError
 from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.rhythm import Rhythm, to_text
 from monitor.sources.schedule import after_poll, health
 from monitor.sources.websub import BLOB, BODY_MAX, Subscriber, pushed, signed
 from monitor.sources.websub_server import websub_server
@@ -315,7 +316,7 @@ def test_a_denied_subscription_is_asked_for_later(tmp_path: Path) -> None:
 
 def test_a_pushed_feed_is_polled_less_and_keeps_its_validators() -> None:
     feed = Feed(key=FEED, url=FEED, name="x")
-    busy = {"rhythm": {"entries": 700.0, "days": 7.0, "hours": [29.0] * 24}, "entries": 30}
+    busy = {"rhythm": to_text(Rhythm(700.0, 7.0, (29.0,) * 24)), "entries": 30}
     state = FeedState(
         1, FEED, NOW, NOW, baselined_at=NOW, last_ok_at=NOW, validators=Validators(etag='"1"'),
         extra=busy,

@@ -204,7 +204,7 @@ def test_a_feed_that_never_wants_to_be_read_is_read(hints: dict[str, object]) ->
 
 
 def test_the_wordpress_default_period_says_nothing() -> None:
-    often = a_state(extra={"rhythm": {"entries": 700.0, "days": 7.0, "hours": [29.0] * 24}})
+    often = a_state(extra={"rhythm": rhythm.to_text(rhythm.Rhythm(700.0, 7.0, (29.0,) * 24))})
     state = after(an_outcome(), parsed(update_period=HOUR), often)
     assert state.next_at - NOW < 10 * MINUTE
 
@@ -230,7 +230,7 @@ def test_polite_06_polls_are_never_closer_than_the_interval() -> None:
 
 @pytest.mark.parametrize("entries", [0.0, 0.1, 5.0, 100.0, 1e6])
 def test_the_interval_keeps_to_its_bounds(entries: float) -> None:
-    known = {"rhythm": {"entries": entries, "days": 7.0, "hours": [entries / 24] * 24}}
+    known = {"rhythm": rhythm.to_text(rhythm.Rhythm(entries, 7.0, (entries / 24,) * 24))}
     state = after(an_outcome("not_modified"), state=a_state(extra=known))
     assert POLLING.min <= state.next_at - NOW <= POLLING.max * 1.05
 
@@ -238,7 +238,7 @@ def test_the_interval_keeps_to_its_bounds(entries: float) -> None:
 def test_busier_feeds_are_asked_more_often() -> None:
     waits = []
     for entries in (1.0, 10.0, 100.0, 1000.0):
-        known = {"rhythm": {"entries": entries, "days": 7.0, "hours": [entries / 24] * 24}}
+        known = {"rhythm": rhythm.to_text(rhythm.Rhythm(entries, 7.0, (entries / 24,) * 24))}
         waits.append(after(an_outcome("not_modified"), state=a_state(extra=known)).next_at)
     assert waits == sorted(waits, reverse=True)
     assert len(set(waits)) == 4
@@ -320,8 +320,8 @@ def test_a_delta_is_not_taken_for_the_whole() -> None:
 
 
 # (case, state, alarm_if_silent, words or None)
-BUSY = {"rhythm": {"entries": 700.0, "days": 7.0, "hours": [29.0] * 24}}
-RARE = {"rhythm": {"entries": 1.0, "days": 7.0, "hours": [0.0] * 24}}
+BUSY = {"rhythm": rhythm.to_text(rhythm.Rhythm(700.0, 7.0, (29.0,) * 24))}
+RARE = {"rhythm": rhythm.to_text(rhythm.Rhythm(1.0, 7.0, (0.0,) * 24))}
 ALARMS = [
     ("fine", a_state(extra=BUSY), None, None),
     ("silent", a_state(extra=BUSY, last_new_at=NOW - 3 * DAY), None, "no new entry for 3 days"),
@@ -402,7 +402,7 @@ def test_the_budget_is_kept() -> None:
         a_state(
             key=key,
             extra={
-                "rhythm": rhythm.to_json(
+                "rhythm": rhythm.to_text(
                     rhythm.Rhythm(dice.lognormvariate(3, 1.5), 7.0, (1.0,) * 24)
                 )
             },
@@ -412,7 +412,7 @@ def test_the_budget_is_kept() -> None:
     pace = common_pace(states, feeds, polling)
     polls = 0.0
     for state in states:
-        known = rhythm.from_json(state.extra["rhythm"])
+        known = rhythm.from_text(state.extra["rhythm"])
         polls += DAY / rhythm.wait_for(known, NOW, pace, polling.min, polling.max)
     assert 4800 * 0.95 < polls < 4800 * 1.08
     half = common_pace(states, feeds, PollingSettings(min=MINUTE, budget_per_day=2400))
