@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT = 64  # polls at once; a hanging feed holds one of them until its deadline
 BATCH = 50  # polls decided and stored in one transaction (group commit)
-# Where a feed's due time is put while it is polled: a crash delays it by this much.
-CLAIM = timedelta(minutes=2)
+# Where a feed's due time is put while it is polled: a crash delays it by this much. Longer than
+# a fetch's deadline and a parse's wall limit together.
+CLAIM = timedelta(seconds=40)
 DRAIN = timedelta(seconds=8)  # of the 10 s that SIGTERM allows
 SEEN = timedelta(days=180)  # how long an identity key outlives its entry's last sighting
 ONCE_PATIENCE = 60.0  # seconds that `once` spends on delivery
@@ -87,6 +88,7 @@ class Daemon:
         self._rewire = rewire
         self._polled: asyncio.Queue[Polled] = asyncio.Queue()
         self._polls: dict[str, asyncio.Task[None]] = {}
+        self._undecided: set[str] = set()  # polled, not yet committed: not to be polled again
         self._states: dict[str, FeedState] = {}
         self._stopping = asyncio.Event()
         self._pipeline: Pipeline | None = None
@@ -212,7 +214,8 @@ class Daemon:
         now = self._clock.now()
         for state in await self._store.due(now, free, now + CLAIM):
             feed = self._watching.feeds.get(state.key)
-            if feed is not None and state.key not in self._polls:
+            under_way = state.key in self._polls or state.key in self._undecided
+            if feed is not None and not under_way:
                 task = asyncio.create_task(self._poll(state), name=f"poll {state.key}")
                 self._polls[state.key] = task
 
@@ -220,6 +223,7 @@ class Daemon:
         try:
             feed = self._watching.feeds[state.key]
             polled = await self._require_pipeline().fetch(feed, state)
+            self._undecided.add(state.key)
             await self._polled.put(polled)
         except Exception:
             # A fault of ours in one feed's poll must not end the others; the claim polls it again.
@@ -240,7 +244,10 @@ class Daemon:
                 await self._reload_index()
 
     async def _commit(self, batch: Sequence[Polled]) -> int:
-        done = await self._require_pipeline().commit(batch)
+        try:
+            done = await self._require_pipeline().commit(batch)
+        finally:
+            self._undecided.difference_update(polled.feed.key for polled in batch)
         failed = 0
         for polled, state in zip(batch, done.states, strict=True):
             self._states[state.key] = state

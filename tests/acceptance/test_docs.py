@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from monitor.config.load import load
 
 from monitor.assembly import compiled_watch
+from monitor.config.load import load
 from tests.acceptance.process import ROOT, Process, run
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
