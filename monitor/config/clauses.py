@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from monitor.config.suggest import did_you_mean
 from monitor.config.yaml import Path
 from monitor.errors import Problem
 
@@ -86,7 +87,12 @@ def _as_mapping(item: dict[str, Any]) -> Problem:
     if len(item) == 1 and isinstance(value, str):
         text = f"{key}: {value}"
         return Problem(f"YAML read `{text}` as a mapping", hint=f"quote it: {quoted(text)}")
-    return Problem(f"YAML read `{key}: …` as a mapping", hint="quote the text that contains `:`")
+    if isinstance(value, str):
+        return Problem(
+            f"YAML read `{key}: …` as a mapping", hint="quote the text that contains `:`"
+        )
+    near = did_you_mean(key, CLAUSE_KEYS)
+    return Problem(f"unknown clause `{key[:60]}`", hint=near or "quote it, if it is a text")
 
 
 def quoted(text: str) -> str:

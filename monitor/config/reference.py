@@ -96,6 +96,8 @@ def _kind(value: dict[str, Any]) -> str:
         return "term or clause" if value["$ref"].endswith("/Clause") else "mapping"
     if "anyOf" in value:
         return " or ".join(dict.fromkeys(_kind(each) for each in value["anyOf"]))
+    if value.get("format") == "date":
+        return "date"
     kind = value.get("type")
     if isinstance(kind, list):
         return "size" if kind == ["string", "integer"] else "text"
@@ -107,7 +109,7 @@ def _kind(value: dict[str, Any]) -> str:
     if kind == "string":
         if "pattern" in value and "a-zA-Z" in value["pattern"]:
             return "duration"
-        return "date" if value.get("format") == "date" else "text"
+        return "text"
     return {"boolean": "true or false", "integer": "whole number", "number": "number"}.get(
         str(kind), "value"
     )

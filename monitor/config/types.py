@@ -184,7 +184,8 @@ Fraction = Annotated[float, BeforeValidator(_fraction), WithJsonSchema({"type": 
 Day = Annotated[
     date,
     BeforeValidator(_day),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2024-12-08"]}),
+    # No type: readers of YAML 1.1 make dates of it, and their validators see those.
+    WithJsonSchema({"format": "date", "examples": ["2024-12-08"]}),
 ]
 Clock = Annotated[
     time,

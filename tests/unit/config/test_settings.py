@@ -213,6 +213,7 @@ HINTS = [
     ("routes: [{when: {sevrity: high}}]", "did you mean `severity`?"),
     ("channels: {a: {slack: '#desk'}}\ndefaults: {channel: '#desk'}", "write `a`"),
     ("channels: {a: {slack: '#desk'}}\ndefaults: {channel: desk}", "write `a`"),
+    ("rules: [{name: R, all: [{anny: [x]}]}]", "did you mean `any`?"),
     ("slack: {tokn: x}", "did you mean `token`?"),
     ("channels: {a: {slack: '#a', quiet_hours: {form: '22:00', to: '6:00'}}}", "did you mean"),
 ]
