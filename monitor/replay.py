@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from monitor.alerts.plan import Matched, plan
+from monitor.alerts.desk import Desk
+from monitor.alerts.plan import Matched
 from monitor.alerts.route import Router
 from monitor.config.models import ChannelSettings, DefaultSettings, Settings
 from monitor.pipeline import hits_of
@@ -50,13 +51,19 @@ class Replayer:
     """Takes documents one by one, in order."""
 
     def __init__(
-        self, settings: Settings, ruleset: RuleSet, index: StoryIndex, store: Store | None
+        self,
+        settings: Settings,
+        ruleset: RuleSet,
+        index: StoryIndex,
+        store: Store | None,
+        desk: Desk | None = None,
     ) -> None:
         self._settings = _one_channel(settings)
         self._router = Router(self._settings)
         self._ruleset = ruleset
         self._index = index
         self._store = store
+        self._desk = desk or Desk()
         self._rows: dict[str, list[OutboxRow]] = defaultdict(list)
         self._now = datetime.now(UTC)
 
@@ -85,11 +92,9 @@ class Replayer:
         rows: tuple[OutboxRow, ...] = ()
         if matches:
             matched = Matched(document, document.id, now, decision, matches, mentions, summary)
-            prior = await self._prior(story)
-            made = plan(matched, prior, self._router, self._settings, now)
-            # What is planned counts as posted: there is no channel to refuse it.
-            rows = tuple(replace(row, state="sent", last_try=now) for row in made.rows)
-            self._rows[story].extend(rows)
+            rows = await self._plan(matched, now)
+        if (grown := self._desk.joined(decision, document, now)) is not None:
+            rows += await self._plan(grown, now, rows)
         if self._store is not None:
             await self._keep(self._store, document, decision, matches, rows, now)
         return Replay(
@@ -100,6 +105,17 @@ class Replayer:
             summary_text(summary),
             _alert(rows),
         )
+
+    async def _plan(
+        self, matched: Matched, now: datetime, planned: tuple[OutboxRow, ...] = ()
+    ) -> tuple[OutboxRow, ...]:
+        """Plan an entry's alerts. They count as posted: there is no channel to refuse them."""
+        story = matched.decision.story.id
+        prior = (*await self._prior(story), *(planned if self._store is not None else ()))
+        made = self._desk.plan(matched, prior, self._router, self._settings, now)
+        rows = tuple(replace(row, state="sent", last_try=now) for row in made.rows)
+        self._rows[story].extend(rows)
+        return rows
 
     async def _prior(self, story: str) -> tuple[OutboxRow, ...]:
         if self._store is not None:
@@ -137,7 +153,7 @@ class Replayer:
                     matches=tuple(EntryMatch(document.id, match) for match in matches),
                     stories=self._index.changed(),
                     outbox=rows,
-                    blobs=self._index.blobs(),
+                    blobs=(*self._index.blobs(), *self._desk.blobs()),
                 )
             ]
         )
@@ -158,7 +174,8 @@ async def replaying(
     store = await open_store(str(state), now=now, tokenize=search_tokens)
     try:
         await store.sync_feeds([_FEED], now)
-        yield Replayer(settings, ruleset, await StoryIndex.load(store, now), store)
+        index, desk = await StoryIndex.load(store, now), await Desk.load(store)
+        yield Replayer(settings, ruleset, index, store, desk)
     finally:
         await store.close()
 
@@ -179,6 +196,7 @@ def _one_channel(settings: Settings) -> Settings:
             "channels": {_CHANNEL: ChannelSettings(console=True)},
             "defaults": DefaultSettings(timezone="UTC", channel=_CHANNEL),
             "routes": [],
+            "inhibit": [],
             "rules": [rule.model_copy(update={"to": []}) for rule in settings.rules],
         }
     )
@@ -186,7 +204,7 @@ def _one_channel(settings: Settings) -> Settings:
 
 def _alert(rows: tuple[OutboxRow, ...]) -> Literal["new", "update", "none"]:
     kinds = {row.kind for row in rows}
-    if kinds & {"alert", "escalation"}:
+    if kinds & {"alert", "escalation", "digest"}:  # a digest: a rule's volume alert
         return "new"
     return "update" if kinds else "none"
 
