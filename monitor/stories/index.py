@@ -1,94 +1,306 @@
-"""The stories of the last days, in memory: which story an entry belongs to, and what it means."""
+"""The stories of the last days, in memory: which story an entry belongs to, and what it means.
+
+A function of the entries it was given, in their order: what it stores with each commit brings it
+back to the same state, so that a stream with restarts gives the same stories as one run. One
+process assigns; two would not see each other's stories.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import datetime, timedelta
-from hashlib import blake2b
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from monitor.store.port import Store, StoryRow
-from monitor.stories.titles import normal_title
-from monitor.stories.words import words
+from monitor.stories import journal
+from monitor.stories.clusters import NAME, Cluster, Clusters
+from monitor.stories.decide import Told, decide
+from monitor.stories.duplicates import DuplicateWindow, Record, record_of
+from monitor.stories.frequencies import Frequencies
+from monitor.stories.terms import Features, features_of, hashed
+from monitor.stories.urls import canonical_url, is_root
+from monitor.stories.weights import MAX_ENTRIES, WINDOW
 from monitor.values import Document, Story, StoryDecision
 
-WINDOW = timedelta(hours=72)
+log = logging.getLogger(__name__)
+
+MAX_TOLD = 600  # hashed words (and numbers) of a story that are remembered
+MAX_TITLES = 40  # sources of a story whose last headline is remembered
+SHORT_SUMMARY = 80  # characters; a shorter summary is helped out by the content
+SNAPSHOT = 2_000  # entries after which the document frequencies are stored anew
+_VERSION = 1
+
+
+@dataclass(slots=True)
+class _Live:
+    """A story that still takes entries, and what it has told."""
+
+    story: Story
+    words: dict[int, None] = field(default_factory=dict)
+    numbers: dict[int, None] = field(default_factory=dict)
+    headline_numbers: bool = False
+    titles: dict[str, list[int]] = field(default_factory=dict)
 
 
 class StoryIndex:
-    """Assigns entries to stories by equal titles and texts. Rebuilt from the store's story rows."""
+    """Assigns entries to stories; rebuilt from the store by ``load``."""
 
     def __init__(self) -> None:
-        self._stories: dict[str, Story] = {}
-        self._keys: dict[str, tuple[str, str]] = {}  # digest -> (story id, document id)
-        self._of_story: dict[str, dict[str, str]] = {}  # story id -> digest -> document id
+        self._now = 0.0
+        self._live: dict[str, _Live] = {}
+        self._clusters = Clusters()
+        self._window = DuplicateWindow()
+        self._entries: dict[str, str] = {}  # document id -> story id, of those in the window
+        self._df = Frequencies()
+        self._head = journal.Head()
+        self._slot: list[bytes] = []
+        self._dirty: dict[int, bytes] = {}  # slots to store
         self._changed: dict[str, None] = {}
 
     def assign(
         self, doc: Document, first_seen: datetime, *, key: str | None = None
     ) -> StoryDecision:
-        """Return the story of ``doc`` and what the entry means for it."""
-        digests = _digests(doc, key)
-        for digest in digests:
-            if digest in self._keys:
-                story_id, other = self._keys[digest]
-                story = self._stories[story_id]
-                if first_seen - story.last_seen <= WINDOW:
-                    story = _joined(story, doc, first_seen)
-                    self._keep(story, doc, digests)
-                    return StoryDecision(story, "duplicate", "same title or text", other)
-        story = Story(doc.id, doc.title, first_seen, first_seen, _source(doc))
-        self._keep(story, doc, digests)
-        return StoryDecision(story, "new", "first report")
+        """Return the story of ``doc`` and what the entry means for it.
+
+        Args:
+            doc: the entry as plain text. A document assigned before is taken as its new version.
+            first_seen: our clock; the feed's dates play no part. Never goes back: an earlier time
+                counts as the latest seen.
+            key: what the matched rule keeps apart; entries with different keys share no story.
+        """
+        self._now = max(self._now, first_seen.timestamp())
+        self._expire()
+        source = doc.source or doc.feed or ""
+        features = features_of(doc.title, _text(doc), doc.language, doc.source)
+        if doc.id in self._entries:
+            return self._revise(doc, features, source)
+        url = canonical_url(doc.url)
+        record = record_of(
+            doc.id, "", doc.id, source, self._now, key,
+            url if url and not is_root(url) else None, features,
+        )  # fmt: skip
+        terms = [*features.stems, *(NAME + name for name in features.names)]
+        self._df.add(terms)
+        copy = self._window.find(record, self._live.__contains__)
+        if copy is not None:
+            story_id, root = copy[1].story_id, copy[1].root
+        else:
+            about = self._clusters.find(features, self._now, key, self._df)
+            story_id, root = about[1].story_id if about else doc.id, doc.id
+        record = replace(record, story_id=story_id, root=root)
+        decision = self._decide(doc, features, record)
+        self._clusters.add(story_id, features, self._now, key, self._df)
+        self._window.add(record)
+        self._entries[doc.id] = story_id
+        self._note(record, terms)
+        return decision
 
     def changed(self) -> tuple[StoryRow, ...]:
         """Return the story rows to store since the last call."""
-        rows = tuple(
-            StoryRow(self._stories[each], json.dumps(self._of_story[each]).encode())
-            for each in self._changed
-        )
+        rows: list[StoryRow] = []
+        for story_id in self._changed:
+            live, cluster = self._live.get(story_id), self._clusters.get(story_id)
+            if live is not None and cluster is not None:
+                rows.append(StoryRow(live.story, _to_bytes(live, cluster)))
         self._changed.clear()
-        return rows
+        return tuple(rows)
 
     def blobs(self) -> tuple[tuple[str, bytes], ...]:
-        """Return named values to store with the commit."""
-        return ()
+        """Return the named values to store with the commit; none when no entry came."""
+        if not self._dirty:
+            return ()
+        named = [(journal.slot_name(slot), data) for slot, data in self._dirty.items()]
+        self._dirty.clear()
+        head = self._head
+        if head.next - head.counted >= min(SNAPSHOT, max(100, head.counted)):
+            self._head = replace(head, counted=head.next)
+            named.append((journal.FREQUENCIES, self._df.to_bytes()))
+        named.append((journal.HEAD, replace(self._head, now=self._now).to_bytes()))
+        return tuple(named)
 
     @classmethod
     async def load(cls, store: Store, now: datetime) -> StoryIndex:
-        """Return the index as it was when ``store`` last committed."""
+        """Return the index as it was when ``store`` last committed.
+
+        ``now`` is not needed to find the window (the store knows its own latest time, and a replay
+        lives in the past); it is logged with what was loaded.
+        """
         index = cls()
-        for row in await store.stories_since(now - WINDOW):
-            index._stories[row.story.id] = row.story
-            of_story = json.loads(row.blob or b"{}")
-            index._of_story[row.story.id] = of_story
-            index._keys.update((digest, (row.story.id, doc)) for digest, doc in of_story.items())
+        head = journal.Head.from_bytes(await store.blob(journal.HEAD))
+        frequencies = await store.blob(journal.FREQUENCIES)
+        if frequencies:
+            index._df = Frequencies.from_bytes(frequencies)
+        else:
+            head = replace(head, counted=min(head.counted, head.low))
+        index._now = head.now
+        since = max(head.now - WINDOW.total_seconds(), 0.0)
+        for row in await store.stories_since(datetime.fromtimestamp(since, UTC)):
+            index._restore(row)
+        index._head = replace(head, next=head.low)
+        for slot in range(journal.slot_of(head.low), journal.slot_of(max(head.next - 1, 0)) + 1):
+            for line in journal.slot_from_bytes(await store.blob(journal.slot_name(slot))):
+                index._replay(line, head)
+        index._head = head
+        index._dirty.clear()
+        log.info(
+            "stories loaded",
+            extra={"stories": len(index._live), "entries": len(index._window), "at": now},
+        )
         return index
 
-    def _keep(self, story: Story, doc: Document, digests: list[str]) -> None:
-        self._stories[story.id] = story
-        of_story = self._of_story.setdefault(story.id, {})
-        for digest in digests:
-            of_story.setdefault(digest, doc.id)
-            self._keys[digest] = (story.id, of_story[digest])
-        self._changed[story.id] = None
+    # Deciding ----------------------------------------------------------------------------------
+
+    def _decide(self, doc: Document, features: Features, record: Record) -> StoryDecision:
+        live = self._live.get(record.story_id)
+        repeats = None if record.root == record.doc_id else record.root
+        moment = datetime.fromtimestamp(self._now, UTC)
+        if live is None:
+            sources = (record.source,) if record.source else ()
+            live = _Live(Story(record.story_id, doc.title, moment, moment, sources))
+            kind, reason = decide(doc.title, features, None)
+        else:
+            story = live.story
+            is_new = _folded(record.source) not in live.titles
+            kind, reason = decide(
+                doc.title,
+                features,
+                _told(live, record.source),
+                repeats=repeats,
+                source=record.source,
+                new_source=is_new,
+            )
+            # A reprint is no source of its own: it knows what the original knew.
+            independent = repeats is None and record.source and record.source not in story.sources
+            live.story = replace(
+                story,
+                last_seen=max(story.last_seen, moment),
+                sources=(*story.sources, record.source) if independent else story.sources,
+                entries=story.entries + 1,
+            )
+        self._tell(live, features, record.source)
+        return StoryDecision(live.story, kind, reason, repeats)
+
+    def _revise(self, doc: Document, features: Features, source: str) -> StoryDecision:
+        """Return what a new version of an entry in the window means."""
+        live = self._live[self._entries[doc.id]]
+        told = _told(live, source)
+        kind, reason = decide(doc.title, features, told, source=source, revised=True)
+        self._tell(live, features, source)
+        return StoryDecision(live.story, kind, reason)
+
+    def _tell(self, live: _Live, features: Features, source: str) -> None:
+        """Remember what an entry told of its story."""
+        words = (*features.headline, *features.names)
+        live.words.update((hashed(word), None) for word in words)
+        live.numbers.update((number, None) for number in sorted(features.numbers))
+        for held in (live.words, live.numbers):
+            for old in list(held)[: max(0, len(held) - MAX_TOLD)]:
+                del held[old]
+        live.headline_numbers = live.headline_numbers or any(
+            word[0].isdigit() for word in features.headline
+        )
+        live.titles.pop(_folded(source), None)
+        live.titles[_folded(source)] = sorted(features.title)
+        if len(live.titles) > MAX_TITLES:
+            del live.titles[next(iter(live.titles))]
+        self._live[live.story.id] = live
+        self._changed[live.story.id] = None
+
+    def _expire(self) -> None:
+        before = self._now - WINDOW.total_seconds()
+        for record in self._window.expire(before, MAX_ENTRIES - 1):
+            self._entries.pop(record.doc_id, None)
+            self._forget_one()
+        for story_id in self._clusters.expire(before):
+            self._live.pop(story_id, None)
+
+    # Storing -----------------------------------------------------------------------------------
+
+    def _note(self, record: Record, terms: list[str]) -> None:
+        """Write an entry to the journal."""
+        number = self._head.next
+        if number % journal.PER_SLOT == 0:
+            self._slot = []
+        self._slot.append(journal.entry_to_bytes(number, record, terms))
+        self._dirty[journal.slot_of(number)] = journal.slot_to_bytes(self._slot)
+        self._head = replace(self._head, next=number + 1)
+
+    def _forget_one(self) -> None:
+        """Move the journal's lower end up; a slot left behind is emptied."""
+        low = self._head.low + 1
+        if low % journal.PER_SLOT == 0:
+            self._dirty[journal.slot_of(low - 1)] = b""
+        self._head = replace(self._head, low=low)
+
+    def _restore(self, row: StoryRow) -> None:
+        restored = _from_bytes(row)
+        if restored is not None:
+            live, cluster = restored
+            self._live[row.story.id] = live
+            self._clusters.put(cluster)
+
+    def _replay(self, line: bytes, head: journal.Head) -> None:
+        number, record, terms = journal.entry_from_bytes(line)
+        if not head.low <= number < head.next:
+            return
+        if number >= head.counted:
+            self._df.add(terms)
+        self._window.add(record)
+        self._entries[record.doc_id] = record.story_id
+        if number % journal.PER_SLOT == 0 or not self._slot:
+            self._slot = []
+        self._slot.append(line)
 
 
-def _digests(doc: Document, key: str | None) -> list[str]:
-    title = normal_title(doc.title, doc.source)
-    text = " ".join(words(f"{doc.summary}\n{doc.content}"[:20_000]))
-    given = []
-    if len(title.split()) >= 4:
-        given.append(f"title\x00{title}")
-    if len(text.split()) >= 12:
-        given.append(f"text\x00{text}")
-    return [blake2b(f"{key}\x00{each}".encode(), digest_size=12).hexdigest() for each in given]
+def _text(doc: Document) -> str:
+    """Return the text an entry is compared by: its summary, helped out where that is short."""
+    if len(doc.summary) >= SHORT_SUMMARY or not doc.content:
+        return doc.summary
+    return f"{doc.summary}\n{doc.content[:4_000]}" if doc.summary else doc.content[:4_000]
 
 
-def _source(doc: Document) -> tuple[str, ...]:
-    name = doc.source or doc.feed
-    return (name,) if name else ()
+def _folded(source: str) -> str:
+    return source.strip().casefold()
 
 
-def _joined(story: Story, doc: Document, now: datetime) -> Story:
-    return replace(story, last_seen=max(story.last_seen, now), entries=story.entries + 1)
+def _told(live: _Live, source: str) -> Told:
+    last = frozenset(live.titles.get(_folded(source), ()))
+    return Told(live.words, live.numbers, live.headline_numbers, last)
+
+
+def _to_bytes(live: _Live, cluster: Cluster) -> bytes:
+    return json.dumps(
+        {
+            "v": _VERSION,
+            "key": cluster.key,
+            "last": cluster.last,
+            "size": cluster.size,
+            "stems": cluster.stems,
+            "names": cluster.names,
+            "norms": [cluster.stem_norm, cluster.name_norm],
+            "words": list(live.words),
+            "numbers": list(live.numbers),
+            "headline": live.headline_numbers,
+            "titles": live.titles,
+        }
+    ).encode()
+
+
+def _from_bytes(row: StoryRow) -> tuple[_Live, Cluster] | None:
+    """Return what was stored of a story; None for another version's (the story takes no more)."""
+    data = json.loads(row.blob) if row.blob else {}
+    if data.get("v") != _VERSION:
+        return None
+    cluster = Cluster(
+        row.story.id, data["key"], data["last"], data["size"], data["stems"], data["names"],
+        *data["norms"],
+    )  # fmt: skip
+    live = _Live(
+        row.story,
+        dict.fromkeys(data["words"]),
+        dict.fromkeys(data["numbers"]),
+        data["headline"],
+        data["titles"],
+    )
+    return live, cluster

@@ -1,0 +1,211 @@
+"""Which story is an entry about? One streaming pass over the stories of the last days.
+
+A story is the sum of its entries' terms. An entry joins the story that scores best, if it scores
+well enough: cosine of stems and of names under online document frequencies, and how much of what
+matters in the entry is at the core of the story (terms by the share of its entries that have them).
+Weights: ``monitor.stories.weights``. Short entries (headlines) need less
+cosine than long ones; hours without news count against a story.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from operator import mul
+
+from monitor.stories.frequencies import Frequencies
+from monitor.stories.terms import Features
+from monitor.stories.weights import DECAY_PER_DAY, EVENT, EVENT_BIAS
+
+LOOKED_UP = 16  # rarest terms of an entry that stories are looked up by
+POSTINGS = 150  # a term in more stories than this finds none
+CANDIDATES = 12  # stories that are scored
+MAX_TERMS = 100  # heaviest terms of a story that are kept
+NAME = "^"  # marks a name among the terms of the frequencies
+
+
+@dataclass(slots=True)
+class Cluster:
+    """What a story is about: summed term weights (1 + ln of the count) of its entries.
+
+    ``stem_norm`` and ``name_norm`` are lengths under the document frequencies of the moment of the
+    last change; ``last`` is the time of the newest entry in seconds.
+    """
+
+    story_id: str
+    key: str | None
+    last: float
+    size: int = 0
+    stems: dict[str, float] = field(default_factory=dict)
+    names: dict[str, float] = field(default_factory=dict)
+    stem_norm: float = 1.0
+    name_norm: float = 1.0
+
+
+class Clusters:
+    """The live stories, found by their terms."""
+
+    def __init__(self) -> None:
+        self._clusters: dict[str, Cluster] = {}  # in the order of ``last``, oldest first
+        self._postings: defaultdict[str, set[str]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._clusters)
+
+    def get(self, story_id: str) -> Cluster | None:
+        """Return a live story's cluster."""
+        return self._clusters.get(story_id)
+
+    def put(self, cluster: Cluster) -> None:
+        """Take in a cluster as it was stored; clusters must come in the order of ``last``."""
+        self._clusters[cluster.story_id] = cluster
+        for term in cluster.stems:
+            self._postings[term].add(cluster.story_id)
+
+    def expire(self, before: float) -> list[str]:
+        """Forget the stories without an entry since ``before`` (seconds); returns their ids."""
+        gone: list[str] = []
+        for story_id, cluster in self._clusters.items():
+            if cluster.last >= before:
+                break
+            gone.append(story_id)
+        for story_id in gone:
+            for term in self._clusters.pop(story_id).stems:
+                self._drop(term, story_id)
+        return gone
+
+    def add(
+        self, story_id: str, features: Features, at: float, key: str | None, df: Frequencies
+    ) -> Cluster:
+        """Add an entry to a story, new or live; returns its cluster."""
+        cluster = self._clusters.pop(story_id, None) or Cluster(story_id, key, at)
+        self._clusters[story_id] = cluster
+        cluster.size += 1
+        cluster.last = max(cluster.last, at)
+        for term, count in features.stems.items():
+            cluster.stems[term] = cluster.stems.get(term, 0.0) + 1 + math.log(count)
+            self._postings[term].add(story_id)
+        for name, count in features.names.items():
+            cluster.names[name] = cluster.names.get(name, 0.0) + 1 + math.log(count)
+        stems = _times(cluster.stems, df.weights(cluster.stems))
+        names = _times(cluster.names, df.weights(cluster.names, NAME))
+        for kept, weights in ((cluster.stems, stems), (cluster.names, names)):
+            if len(kept) > MAX_TERMS * 1.3:
+                ranked = sorted(weights, key=lambda term: (-weights[term], term))
+                for term in ranked[MAX_TERMS:]:
+                    del kept[term], weights[term]
+                    if kept is cluster.stems:
+                        self._drop(term, story_id)
+        cluster.stem_norm = _length(stems.values())
+        cluster.name_norm = _length(names.values())
+        return cluster
+
+    def find(
+        self, features: Features, at: float, key: str | None, df: Frequencies
+    ) -> tuple[float, Cluster] | None:
+        """Return the log-odds and the cluster of the story that an entry is about, or None.
+
+        Only stories with the same ``key`` are considered.
+        """
+        entry = _Entry(features, df)
+        best: tuple[float, Cluster] | None = None
+        for cluster in self._candidates(entry, key):
+            score = EVENT_BIAS + sum(map(mul, entry.measures(cluster), EVENT))
+            score -= DECAY_PER_DAY * max(0.0, at - cluster.last) / 86_400
+            if score >= 0 and (best is None or score > best[0]):
+                best = (score, cluster)
+        return best
+
+    def _candidates(self, entry: _Entry, key: str | None) -> list[Cluster]:
+        found: defaultdict[str, float] = defaultdict(float)
+        looked_up = 0
+        for negative, term in entry.by_weight:
+            stories = self._postings.get(term)
+            if not stories or len(stories) > POSTINGS:
+                continue
+            square = negative * negative
+            for story_id in stories:
+                cluster = self._clusters[story_id]
+                if cluster.key == key:
+                    found[story_id] += square * cluster.stems[term] / cluster.stem_norm
+            looked_up += 1
+            if looked_up == LOOKED_UP:
+                break
+        best = nsmallest(CANDIDATES, ((-weight, story_id) for story_id, weight in found.items()))
+        return [self._clusters[story_id] for _, story_id in best]
+
+    def _drop(self, term: str, story_id: str) -> None:
+        held = self._postings[term]
+        held.discard(story_id)
+        if not held:
+            del self._postings[term]
+
+
+class _Entry:
+    """An entry's weighted terms, compared with one story after the other."""
+
+    def __init__(self, features: Features, df: Frequencies) -> None:
+        self.idf = df.weights(features.stems)
+        self.stems = {
+            term: (1 + math.log(count)) * self.idf[term] for term, count in features.stems.items()
+        }
+        self.name_idf = df.weights(features.names, NAME)
+        self.names = {
+            name: (1 + math.log(count)) * self.name_idf[name]
+            for name, count in features.names.items()
+        }
+        self.by_weight = sorted(((-weight, term) for term, weight in self.idf.items()))
+        self.stem_norm = _length(self.stems.values())
+        self.name_norm = _length(self.names.values())
+        self.squares = sum(weight * weight for weight in self.idf.values()) or 1.0
+        self.scale = df.log_documents
+        self.log_length = math.log(len(self.stems) + 1)
+
+    def measures(self, cluster: Cluster) -> tuple[float, ...]:
+        """Return what the event weights are for, in their order."""
+        size = cluster.size
+        dot = covered = shared = first = second = 0.0
+        for term, weight in self.stems.items():
+            count = cluster.stems.get(term)
+            if count is None:
+                continue
+            idf = self.idf[term]
+            share = count / size
+            dot += weight * count * idf
+            covered += idf * idf * min(1.0, share)
+            shared += idf * min(1.0, 3 * share)
+            strength = idf * share
+            if strength > first:
+                first, second = strength, first
+            elif strength > second:
+                second = strength
+        cosine = dot / (self.stem_norm * cluster.stem_norm)
+        both = 1.0 if self.names and cluster.names else 0.0
+        dot = 0.0
+        if both:
+            for name, weight in self.names.items():
+                count = cluster.names.get(name)
+                if count is not None:
+                    dot += weight * count * self.name_idf[name]
+        return (
+            cosine,
+            dot / (self.name_norm * cluster.name_norm),
+            both,
+            covered / self.squares,
+            first / self.scale,
+            second / self.scale,
+            shared / self.scale / math.sqrt(len(self.stems) + 1),
+            self.log_length,
+            cosine * self.log_length,
+        )
+
+
+def _times(counts: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    return {term: count * weights[term] for term, count in counts.items()}
+
+
+def _length(weights: Iterable[float]) -> float:
+    return math.sqrt(sum(weight * weight for weight in weights)) or 1.0

@@ -1,0 +1,67 @@
+"""How common terms are, learned as entries come: the base of every weight in a comparison."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from math import log
+
+from monitor.stories.stopwords import COMMON, COMMON_SHARE
+from monitor.stories.terms import english_stem
+
+# Before the first entry we act as if so many had been seen, with the common words of news prose in
+# their share of them; by a day's entries what was learned outweighs it.
+PRIOR_DOCUMENTS = 300
+MAX_TERMS = 300_000  # terms kept; beyond, those seen once go
+MAX_DOCUMENTS = 500_000  # counts are halved here, so that the language of last year fades
+
+_COMMON_TERMS = frozenset(COMMON) | frozenset(english_stem(word) for word in COMMON)
+
+
+class Frequencies:
+    """Document counts of terms. Deterministic: the same entries in order give the same weights."""
+
+    def __init__(self) -> None:
+        self.documents = 0
+        self._counts: dict[str, int] = {}
+
+    def add(self, terms: Iterable[str]) -> None:
+        """Count one document with these different terms."""
+        self.documents += 1
+        counts = self._counts
+        for term in terms:
+            counts[term] = counts.get(term, 0) + 1
+        if len(counts) > MAX_TERMS:
+            self._counts = {term: count for term, count in counts.items() if count > 1}
+        if self.documents >= MAX_DOCUMENTS:
+            self.documents //= 2
+            self._counts = {term: count // 2 for term, count in counts.items() if count > 1}
+
+    def weights(self, terms: Iterable[str], mark: str = "") -> dict[str, float]:
+        """Return the inverse document frequencies (natural logarithm) of terms.
+
+        ``mark`` stands before each term in the counts (names are counted apart from words).
+        """
+        get, top = self._counts.get, self.log_documents
+        prior = PRIOR_DOCUMENTS / COMMON_SHARE + 1.0
+        return {
+            term: top - log(get(mark + term, 0) + (prior if term in _COMMON_TERMS else 1.0))
+            for term in terms
+        }
+
+    @property
+    def log_documents(self) -> float:
+        """Return the weight that a term never seen would have, by which others are scaled."""
+        return log(self.documents + PRIOR_DOCUMENTS + 1)
+
+    def to_bytes(self) -> bytes:
+        """Return the counts in a form that ``from_bytes`` reads."""
+        return zlib.compress(json.dumps([self.documents, self._counts]).encode(), 1)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Frequencies:
+        """Return the frequencies that ``to_bytes`` wrote."""
+        self = cls()
+        self.documents, self._counts = json.loads(zlib.decompress(data))
+        return self

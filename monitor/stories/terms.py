@@ -1,0 +1,181 @@
+"""What an entry is compared by: stems, names and two-word shingles of its title and summary.
+
+Pure and deterministic, so that an index built anew from stored features is the same to the bit.
+Only title and the start of the text count: feeds differ in how much of an article they carry, and
+a story's first sentences say what happened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from zlib import crc32
+
+import Stemmer  # type: ignore[import-not-found]
+
+from monitor.stories.stopwords import STOP
+from monitor.stories.titles import bare_title
+from monitor.stories.words import folded, words
+
+Stem = Callable[[str], str]
+
+MAX_SUMMARY = 1_500  # characters of summary (or content, where there is none) that count
+MAX_TERMS = 120  # different terms of one document
+MAX_SHINGLES = 256  # different two-word shingles of one document
+
+_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_HEADLINE = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+")
+_SENTENCE_END = re.compile(r"[.!?:;\"“”„«»(\[\n]")
+_WIDE = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u30ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
+# Snowball algorithms by language; without one the script decides, Latin counting as English: a
+# wrong stemmer costs a little, and the same little for both sides of every comparison.
+_STEMMERS = {
+    "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english",
+    "es": "spanish", "fi": "finnish", "fr": "french", "hu": "hungarian", "it": "italian",
+    "nb": "norwegian", "nl": "dutch", "no": "norwegian", "pt": "portuguese", "ro": "romanian",
+    "ru": "russian", "sv": "swedish", "tr": "turkish",
+}  # fmt: skip
+
+_SCRIPTS = (
+    (re.compile("[\u0400-\u04ff]"), "russian"),
+    (re.compile("[\u0600-\u06ff]"), "arabic"),
+    (re.compile("[\u0370-\u03ff]"), "greek"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """An entry as the duplicate and cluster decisions see it.
+
+    ``stems`` and ``names`` count folded terms. The rest are 32-bit hashes: ``title`` of the title's
+    words that say something, ``title_pairs`` and ``pairs`` of two successive words of title and
+    text, ``runs`` of four successive words of the text, ``numbers`` of the numbers in both.
+    ``normal_title`` is the folded headline; ``headline`` maps its words that say something to how
+    they are written there, ``headline_names`` are those that are names.
+    """
+
+    stems: Mapping[str, int]
+    names: Mapping[str, int]
+    title: frozenset[int]
+    title_pairs: frozenset[int]
+    pairs: frozenset[int]
+    runs: frozenset[int]
+    numbers: frozenset[int]
+    normal_title: str
+    headline: Mapping[str, str]
+    headline_names: frozenset[str]
+
+
+def features_of(
+    title: str, text: str, language: str | None = None, source: str | None = None
+) -> Features:
+    """Return the features of an entry.
+
+    Args:
+        title: its headline.
+        text: its summary, or its content where it has none; the start counts.
+        language: BCP 47 tag if known; picks the stemmer.
+        source: the outlet's name, which is no part of the headline.
+    """
+    bare = bare_title(title.rstrip(" .…"), source)
+    text = text[:MAX_SUMMARY]
+    head, body = words(bare), words(text)
+    stem = _stemmer(language, bare or text)
+    stems: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    # A text that begins with its headline says it once.
+    if not head or body[: len(head)] != head:
+        _count(bare, not _title_case(bare), stem, stems, names)
+    _count(text, True, stem, stems, names)
+    headline = {
+        word: found
+        for found in _HEADLINE.findall(bare[:500])
+        for word in words(found)[:1]
+        if word not in STOP
+    }
+    return Features(
+        dict(stems.most_common(MAX_TERMS)),
+        dict(names.most_common(MAX_TERMS)),
+        frozenset(hashed(word) for word in head if word not in STOP),
+        frozenset(_hashes(head, 2)),
+        frozenset(_hashes(body, 2)[:MAX_SHINGLES]),
+        frozenset(_hashes(body, 4)[:MAX_SHINGLES]),
+        frozenset(hashed(word) for word in (*head, *body) if word[0].isdigit()),
+        " ".join(head),
+        headline,
+        frozenset(word for word in headline if word in names),
+    )
+
+
+def _count(part: str, cased: bool, stem: Stem, stems: Counter[str], names: Counter[str]) -> None:
+    """Add the terms of ``part``; a capital says "name" where it doesn't begin a sentence."""
+    end = 0
+    begins = True
+    for found in _TOKEN.finditer(part):
+        surface = found[0]
+        begins = begins or _SENTENCE_END.search(part, end, found.start()) is not None
+        end = found.end()
+        word = _fold(surface)
+        capital = surface[0].isupper()
+        if word in STOP or (len(word) < 2 and not word.isdigit()):
+            begins = False
+            continue
+        if not surface.isascii() and _WIDE.search(surface):
+            stems.update(_pairs(word))
+        else:
+            stems[stem(word)] += 1
+            if cased and capital and not begins:
+                names[word] += 1
+        begins = False
+
+
+def _title_case(title: str) -> bool:
+    """Tell whether a headline capitalises everything, so that capitals say nothing."""
+    long = [token for token in _TOKEN.findall(title) if len(token) > 3]
+    return bool(long) and sum(token[0].isupper() for token in long) >= 0.7 * len(long)
+
+
+def _pairs(run: str) -> list[str]:
+    """Return pairs of characters, the terms of scripts without blanks."""
+    return [run[at : at + 2] for at in range(max(1, len(run) - 1))]
+
+
+def hashed(text: str) -> int:
+    """Return a 32-bit hash that is the same in every process (CRC-32)."""
+    return crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def _hashes(given: list[str], length: int) -> list[int]:
+    """Return the hash of each run of ``length`` successive words."""
+    return [hashed(" ".join(given[at : at + length])) for at in range(len(given) - length + 1)]
+
+
+@lru_cache(maxsize=50_000)
+def _fold(surface: str) -> str:
+    return folded(surface)
+
+
+def _stemmer(language: str | None, sample: str) -> Stem:
+    name = _STEMMERS.get((language or "").lower()[:2])
+    if name is None:
+        name = next(
+            (name for expression, name in _SCRIPTS if expression.search(sample, 0, 200)), "english"
+        )
+    return _stem_of(name)
+
+
+@cache
+def _stem_of(name: str) -> Stem:
+    word: Stem = Stemmer.Stemmer(name).stemWord
+    return lru_cache(maxsize=20_000)(word)
+
+
+def english_stem(word: str) -> str:
+    """Return the stem of an English word."""
+    return _stem_of("english")(word)
