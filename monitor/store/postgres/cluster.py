@@ -10,16 +10,15 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from secrets import token_hex
 
 import psycopg
 
 from monitor.errors import StateError
-from monitor.store.port import FoundEntry, StoryRow
-from monitor.store.postgres.entries import FOUND
 from monitor.store.postgres.errors import state_error
 from monitor.store.postgres.migrate import LOCK_KEY
 from monitor.store.postgres.pool import ANSWER_SECONDS, Connection, Pool, fetch, run
-from monitor.store.rows import STORY_COLUMNS, found_entry, micros, moment, story_row, text
+from monitor.store.rows import micros, moment, text
 
 log = logging.getLogger(__name__)
 # A worker that has not been heard of for so long is taken for dead.
@@ -47,10 +46,10 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What other workers have stored since this one's last turn, oldest first."""
+    """The right to decide. ``stale``: another worker has decided since this one's last turn, so
+    that what this one holds in memory must be loaded anew."""
 
-    stories: Sequence[StoryRow]
-    entries: Sequence[FoundEntry]
+    stale: bool
 
 
 turn_connection: ContextVar[Connection | None] = ContextVar("turn_connection", default=None)
@@ -100,7 +99,7 @@ class Leadership:
 
 
 class Turns:
-    """One worker at a time decides which story an entry belongs to, seeing all decisions before.
+    """One worker at a time decides about stories and alerts, knowing all decisions before.
 
     What is committed within a turn goes over the turn's own connection: if the lock is lost, so is
     the commit.
@@ -108,18 +107,9 @@ class Turns:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._me = token_hex(8).encode()
         self._turn = asyncio.Lock()
         self._db: Connection | None = None
-        self._change = 0
-        self._seq = 0
-
-    async def start(self) -> None:
-        """Take what is stored now as known."""
-        rows = await self._pool.rows(
-            "SELECT (SELECT coalesce(max(change), 0) FROM stories), "
-            "(SELECT coalesce(max(seq), 0) FROM entries)"
-        )
-        self._change, self._seq = rows[0]
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[Turn]:
@@ -129,14 +119,13 @@ class Turns:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     db = await self._connection()
                     await run(db, f"SELECT pg_advisory_lock({LOCK_KEY})", ("decide",))
-                    turn = await self._news(db)
+                    turn = Turn(await self._was_anothers(db))
                 token = turn_connection.set(db)
                 try:
                     yield turn
                 finally:
                     turn_connection.reset(token)
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    await self._note(db)
                     await run(db, f"SELECT pg_advisory_unlock({LOCK_KEY})", ("decide",))
             except (psycopg.Error, TimeoutError) as error:
                 await self.close()
@@ -155,33 +144,18 @@ class Turns:
             self._db = await self._pool.connect(autocommit=True)
         return self._db
 
-    async def _news(self, db: Connection) -> Turn:
-        stories = await fetch(
+    async def _was_anothers(self, db: Connection) -> bool:
+        """Tell whether the turn before was another's, and note that this one is ours."""
+        rows = await fetch(db, "SELECT value FROM blobs WHERE name = 'store/turn'")
+        if rows and bytes(rows[0][0]) == self._me:
+            return False
+        await run(
             db,
-            f"SELECT {STORY_COLUMNS}, change FROM stories WHERE change > %s ORDER BY change",
-            (self._change,),
+            "INSERT INTO blobs VALUES ('store/turn', %s) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (self._me,),
         )
-        entries = await fetch(
-            db,
-            FOUND.replace(" FROM entries AS e", ", e.seq FROM entries AS e")
-            + " WHERE e.seq > %s ORDER BY e.seq",
-            (self._seq,),
-        )
-        if stories:
-            self._change = stories[-1][-1]
-        if entries:
-            self._seq = entries[-1][-1]
-        return Turn([story_row(row) for row in stories], [found_entry(row) for row in entries])
-
-    async def _note(self, db: Connection) -> None:
-        """Take what this turn has stored as known."""
-        rows = await fetch(
-            db,
-            "SELECT (SELECT coalesce(max(change), 0) FROM stories), "
-            "(SELECT coalesce(max(seq), 0) FROM entries)",
-        )
-        self._change = max(self._change, rows[0][0])
-        self._seq = max(self._seq, rows[0][1])
+        return True
 
 
 # Configuration -----------------------------------------------------------------------------------
@@ -281,3 +255,28 @@ async def server_now(pool: Pool) -> datetime:
     """Return the server's clock, the one that workers share."""
     now: datetime = (await pool.rows("SELECT clock_timestamp()"))[0][0]
     return now
+
+
+# Inbox -------------------------------------------------------------------------------------------
+
+
+async def inbox_put(pool: Pool, payloads: Sequence[bytes]) -> None:
+    """Keep what polls have brought until somebody decides about it."""
+    await pool.write(
+        lambda db: run(
+            db,
+            "INSERT INTO inbox (payload) SELECT v.payload FROM unnest(%s::bytea[]) AS v (payload)",
+            (list(payloads),),
+        )
+    )
+
+
+async def inbox_take(db: Connection, limit: int) -> list[tuple[int, bytes]]:
+    """Return the oldest payloads with their numbers; they stay until they are removed."""
+    rows = await fetch(db, "SELECT id, payload FROM inbox ORDER BY id LIMIT %s", (limit,))
+    return [(row[0], bytes(row[1])) for row in rows]
+
+
+async def inbox_remove(db: Connection, ids: Sequence[int]) -> None:
+    """Remove what was decided."""
+    await run(db, "DELETE FROM inbox WHERE id = ANY(%s::bigint[])", (list(ids),))

@@ -9,7 +9,7 @@ from monitor.failpoints import failpoint
 from monitor.store.port import FoundEntry, PollCommit, SeenKey, StoredEntry, StoryRow
 from monitor.store.postgres import bulk, feeds, outbox
 from monitor.store.postgres.bulk import insert, replacing, unique
-from monitor.store.postgres.pool import Connection, Pool, fetch, run
+from monitor.store.postgres.pool import Connection, Pool, run
 from monitor.store.postgres.search import Tokenize, query, vector
 from monitor.store.rows import (
     ENTRY_COLUMNS,
@@ -36,7 +36,6 @@ FOUND = (
     "(SELECT coalesce(json_agg(m.rule ORDER BY m.rule), '[]')::text FROM matches AS m "
     "WHERE m.entry_id = e.id) FROM entries AS e"
 )
-_STORY = {**bulk.STORIES, "change": "bigint"}
 
 
 async def seen(pool: Pool, feed_id: int, keys: Sequence[bytes]) -> Mapping[bytes, SeenKey]:
@@ -117,16 +116,9 @@ async def _put_entries(db: Connection, tokenize: Tokenize, stored: Sequence[Stor
 
 
 async def put_stories(db: Connection, stories: Sequence[StoryRow]) -> None:
-    """Store stories, each with a new number of change."""
+    """Store stories."""
     rows = unique((story_columns(each) for each in stories), 1)
-    if rows:
-        changes = await fetch(
-            db,
-            "SELECT nextval('stories_change') FROM generate_series(1, %s)",
-            (len(rows),),
-        )
-        numbered = [(*row, change[0]) for row, change in zip(rows, changes, strict=True)]
-        await insert(db, "stories", _STORY, numbered, replacing(_STORY, "id"))
+    await insert(db, "stories", bulk.STORIES, rows, replacing(bulk.STORIES, "id"))
 
 
 async def stories_since(pool: Pool, since: datetime) -> Sequence[StoryRow]:

@@ -160,9 +160,6 @@ class Holder:
         if self._db is None or self._db.closed:
             await self._drop()
             self._db = await self._pool.connect(autocommit=True)
-            # The server must notice a silent client, or its rows would stay held for hours.
-            for setting, value in (("idle", 10), ("interval", 5), ("count", 3)):
-                await run(self._db, f"SET tcp_keepalives_{setting} = {value}")
         return self._db
 
     async def _drop(self) -> None:

@@ -31,6 +31,12 @@ OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
     "application_name": "newswatch",
 }
+KEEPALIVE = {
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 _TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure)
 
 
@@ -73,7 +79,13 @@ class Pool:
     async def connect(self, *, autocommit: bool = False) -> Connection:
         """Return a connection of its own, outside the pool."""
         try:
-            return await psycopg.AsyncConnection.connect(self.url, autocommit=autocommit, **OPTIONS)
+            db = await psycopg.AsyncConnection.connect(self.url, autocommit=autocommit, **OPTIONS)
+            if autocommit:
+                # It will hold locks. The server must notice a client that has fallen silent, or
+                # they would stay held for hours.
+                for setting, value in KEEPALIVE.items():
+                    await db.execute(f"SET {setting} = {value}".encode())
+            return db
         except (psycopg.Error, OSError) as error:
             raise state_error(error, self.where) from error
 

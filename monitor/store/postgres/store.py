@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 import psycopg
 
@@ -29,6 +30,7 @@ from monitor.store.postgres.pool import ANSWER_SECONDS, Connection, Pool
 from monitor.store.postgres.search import Tokenize
 from monitor.values import Feed, Match
 
+T = TypeVar("T")
 # Called within the transaction that stores outbox rows, with the channels they are for.
 OnOutbox = Callable[[Connection, Sequence[str]], Awaitable[None]]
 
@@ -72,7 +74,7 @@ class PgStore:
         return await feeds.next_due(self.pool)
 
     async def update_feed(self, state: FeedState) -> None:
-        await self.pool.write(partial(feeds.update, states=[state]))
+        await self._write(partial(feeds.update, states=[state]))
 
     # Polls -------------------------------------------------------------------------------------
     async def seen(self, feed_id: int, keys: Sequence[bytes]) -> Mapping[bytes, SeenKey]:
@@ -84,15 +86,17 @@ class PgStore:
             await entries.commit(db, self._tokenize, polls)
             await self._announce(db, [row for poll in polls for row in poll.outbox])
 
-        if not polls:
-            return
+        if polls:
+            await self._write(work)
+
+    async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run ``work`` in a transaction: within a turn, on the connection that holds it."""
         held = cluster.turn_connection.get()
         if held is None:
-            await self.pool.write(work)
-            return
+            return await self.pool.write(work)
         try:
             async with asyncio.timeout(ANSWER_SECONDS), held.transaction():
-                await work(held)
+                return await work(held)
         except (psycopg.Error, TimeoutError) as error:
             raise state_error(error, self.pool.where) from error
 
@@ -128,7 +132,7 @@ class PgStore:
         return await entries.blob(self.pool, name)
 
     async def put_blobs(self, blobs: Mapping[str, bytes | None]) -> None:
-        await self.pool.write(partial(entries.put_blobs, blobs=blobs))
+        await self._write(partial(entries.put_blobs, blobs=blobs))
 
     # Outbox ------------------------------------------------------------------------------------
     async def enqueue(self, rows: Sequence[OutboxRow]) -> int:
@@ -138,7 +142,7 @@ class PgStore:
             await self._announce(db, rows)
             return new
 
-        return await self.pool.write(work) if rows else 0
+        return await self._write(work) if rows else 0
 
     async def outbox_due(
         self, now: datetime, limit: int, channels: Sequence[str] | None = None
@@ -164,7 +168,7 @@ class PgStore:
         return await self._holder.stranded()
 
     async def outbox_forget(self, ids: Sequence[str]) -> int:
-        return await self.pool.write(partial(outbox.forget, ids=ids))
+        return await self._write(partial(outbox.forget, ids=ids))
 
     async def outbox_counts(self) -> Mapping[OutboxState, int]:
         return await outbox.counts(self.pool)
@@ -199,13 +203,21 @@ class PgStore:
         """Return the seat of which the cluster has one, called ``name``."""
         return cluster.Leadership(self.pool, name)
 
-    async def start_turns(self) -> None:
-        """Take what is stored now as known to this worker's story index; call before loading it."""
-        await self._turns.start()
-
     def turn(self) -> AbstractAsyncContextManager[cluster.Turn]:
         """Wait for the one turn to decide about stories; see ``cluster.Turns``."""
         return self._turns.take()
+
+    async def inbox_put(self, payloads: Sequence[bytes]) -> None:
+        """Keep what polls have brought until somebody's turn comes to decide about it."""
+        await cluster.inbox_put(self.pool, payloads)
+
+    async def inbox_take(self, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Return the oldest payloads with their numbers; for who has the turn."""
+        return await self._write(partial(cluster.inbox_take, limit=limit))
+
+    async def inbox_remove(self, ids: Sequence[int]) -> None:
+        """Remove payloads that were decided."""
+        await self._write(partial(cluster.inbox_remove, ids=ids))
 
 
 async def open_postgres(

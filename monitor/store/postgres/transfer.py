@@ -27,7 +27,6 @@ class PgSide:
         self._db = db
         self._tokenize = tokenize
         self._owns = owns
-        self._changes = 0
 
     async def chunks(self, table: Table) -> AsyncIterator[Rows]:
         query = f"SELECT {table.columns} FROM {table.name} WHERE {table.where} ORDER BY {table.key}"
@@ -44,9 +43,7 @@ class PgSide:
             await self._ours(run(self._db, f"TRUNCATE {table.name}"))
 
     async def write(self, table: Table, rows: Rows) -> None:
-        columns, extra = table.columns, self._extra(table)
-        if extra:
-            columns += f", {extra}"
+        columns = f"{table.columns}, tokens" if table.name == "entries" else table.columns
         await self._ours(self._copy(f"COPY {table.name} ({columns}) FROM STDIN", table, rows))
 
     async def _copy(self, statement: str, table: Table, rows: Rows) -> None:
@@ -55,22 +52,15 @@ class PgSide:
             for row in rows:
                 await out.write_row(self._completed(table, row, title))
 
-    def _extra(self, table: Table) -> str:
-        return {"entries": "tokens", "stories": "change"}.get(table.name, "")
-
     def _completed(self, table: Table, row: tuple[Any, ...], title: int) -> tuple[Any, ...]:
         if table.name == "entries":
             return (*row, vector(self._tokenize, *row[title : title + 3]))
-        if table.name == "stories":
-            self._changes += 1
-            return (*row, self._changes)
         return row
 
     async def settle(self) -> None:
         for sequence, query in (
             ("pg_get_serial_sequence('feeds', 'id')", "SELECT max(id) FROM feeds"),
             ("pg_get_serial_sequence('entries', 'seq')", "SELECT max(seq) FROM entries"),
-            ("'stories_change'", "SELECT max(change) FROM stories"),
         ):
             await self._ours(
                 run(self._db, f"SELECT setval({sequence}, coalesce(({query}), 0) + 1, false)")
