@@ -1,7 +1,7 @@
 """The desk: what the alerts stage remembers between entries, and one door to its decisions.
 
 Holds the memory that ``plan`` needs (what was sent lately, silences, stories that rules wait for,
-volumes, alerts without an answer) and brings it up to date with each plan. It is stored with the
+volumes) and brings it up to date with each plan. It is stored with the
 polls that changed it, so a crash loses no more of it than of the polls.
 """
 
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from monitor.alerts import silence as silences_of
 from monitor.alerts.inhibit import Recent
-from monitor.alerts.plan import Ask, Plan, Standing, counts_volume, plan
+from monitor.alerts.plan import Plan, Standing, counts_volume, plan
 from monitor.alerts.policy import held_by_time, policy_of
 from monitor.alerts.route import Destination, Labels, Router
 from monitor.alerts.rows import Matched, item_of, labels_of, outbox_row, story_alert
@@ -29,7 +29,6 @@ from monitor.values import Alert, Document, Severity, StoryDecision
 BLOB = "alerts/desk"
 WAIT_MOST = timedelta(hours=72)  # a story gets no more sources after its window (stories stage)
 WAITING_MOST = 5000  # stories that rules may wait for at once; the oldest give way
-ANSWER_MOST = timedelta(days=2)  # a question nobody could be asked in time is dropped
 
 
 @dataclass(slots=True)
@@ -50,7 +49,6 @@ class Memory:
     recent: list[Recent] = field(default_factory=list)
     volumes: dict[str, Volume] = field(default_factory=dict)
     waiting: dict[str, Waiting] = field(default_factory=dict)
-    asks: list[Ask] = field(default_factory=list)
 
 
 _MEMORY = TypeAdapter(Memory)
@@ -120,14 +118,6 @@ class Desk:
         old = waiting.matched
         return replace(old, decision=replace(old.decision, story=decision.story))
 
-    def asks_due(self, now: datetime) -> tuple[Ask, ...]:
-        """Take the alerts off the list that should have been answered by ``now``."""
-        due = tuple(ask for ask in self.memory.asks if ask.due <= now)
-        if due:
-            self.memory.asks = [ask for ask in self.memory.asks if ask.due > now]
-            self._changed = True
-        return tuple(ask for ask in due if now - ask.due <= ANSWER_MOST)
-
     # Memory ------------------------------------------------------------------------------------
 
     def _remember(self, made: Plan, matched: Matched, settings: Settings, now: datetime) -> None:
@@ -143,8 +133,7 @@ class Desk:
                 Recent(made.labels, now),
             ]
         self._remember_waiting(made, matched, story, now)
-        memory.asks.extend(made.asks)
-        if made.counts or made.groups or made.labels is not None or made.asks:
+        if made.counts or made.groups or made.labels is not None:
             memory.ledger.forget_old(now)
             self._changed = True
 

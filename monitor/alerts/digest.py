@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from monitor.alerts.hold import EACH
 from monitor.alerts.rows import ROOT_KINDS, item_of, outbox_row
+from monitor.alerts.unanswered import KIND as ASK
 from monitor.codec import alert_from_json, alert_to_json
 from monitor.store.port import OutboxRow
 from monitor.values import Alert, AlertItem, Severity
@@ -42,7 +43,8 @@ def due_buckets(held: Iterable[OutboxRow], now: datetime) -> tuple[Bucket, ...]:
     """Return what of the held rows is due, by channel and group, oldest first."""
     found: dict[tuple[str, str], list[OutboxRow]] = {}
     for row in held:
-        if row.state == "held" and row.not_before <= now and not is_carrier(row):
+        waits = row.state == "held" and row.kind != ASK
+        if waits and row.not_before <= now and not is_carrier(row):
             group = alert_from_json(row.payload).group
             found.setdefault((row.channel, group), []).append(row)
     return tuple(Bucket(channel, group, tuple(rows)) for (channel, group), rows in found.items())

@@ -27,12 +27,13 @@ from monitor.alerts.rows import (
 )
 from monitor.alerts.silence import Silence, muted_by
 from monitor.alerts.throttle import Ledger
+from monitor.alerts.unanswered import questions
 from monitor.codec import alert_from_json
 from monitor.config.models import RuleSettings, Settings
 from monitor.store.port import OutboxRow
 from monitor.values import Alert, AlertKind, Match, Severity
 
-__all__ = ["Ask", "Matched", "Plan", "Standing", "baseline_alert", "plan", "preview_alert"]
+__all__ = ["Matched", "Plan", "Standing", "baseline_alert", "plan", "preview_alert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +48,13 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """An alert that someone must answer, else another channel is told."""
-
-    row_id: str
-    story_id: str
-    channel: str
-    due: datetime
-    to: tuple[str, ...]
-    unless: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What one entry comes to.
 
     ``rows`` are to be queued or held, ``forget`` ids of held rows to withdraw, ``outcome`` says in
     plain words what became of the entry (for ``why-not``). The rest is for the memory: sends to
-    ``counts``, ``groups`` with their next message's time, ``labels`` of an alert that was told,
-    rules that wait for their story to grow, and alerts that want an answer.
+    ``counts``, ``groups`` with their next message's time, ``labels`` of an alert that was told, and
+    rules that wait for their story to grow.
     """
 
     rows: tuple[OutboxRow, ...]
@@ -75,7 +64,6 @@ class Plan:
     groups: tuple[tuple[str, datetime], ...] = ()
     labels: Labels | None = None
     waiting: tuple[str, ...] = ()
-    asks: tuple[Ask, ...] = ()
 
 
 def plan(
@@ -114,7 +102,6 @@ def plan(
         tuple(made.groups),
         labels if told_anew and inhibits(labels, settings.inhibit) else None,
         told.waiting,
-        tuple(made.asks),
     )
 
 
@@ -172,7 +159,6 @@ class _Made:
     forget: list[str] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
     groups: list[tuple[str, datetime]] = field(default_factory=list)
-    asks: list[Ask] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,18 +229,9 @@ def _tell(
     made.rows.append(row)
     if kind == "escalation":  # said now: not once more in a digest
         made.forget.extend(each.id for each in before.held)
-    if policy.unanswered is not None and row.state == "queued" and kind in ROOT_KINDS:
-        asks = policy.unanswered
-        made.asks.append(
-            Ask(
-                row.id,
-                row.story_id,
-                channel,
-                now + asks.after,
-                tuple(asks.to),
-                tuple(asks.unless),
-            )
-        )
+    asks = policy.unanswered
+    if asks is not None and row.state == "queued" and kind in ROOT_KINDS:
+        made.rows.extend(questions(row, alert, settings, asks, [*prior, *made.rows], now))
 
 
 def _kind(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from monitor.alerts import unanswered
 from monitor.alerts.calendar import last_time
 from monitor.alerts.desk import Desk
 from monitor.alerts.digest import (
@@ -27,17 +28,14 @@ from monitor.alerts.digest import (
     singly,
     stories_in,
 )
-from monitor.alerts.plan import Ask
 from monitor.alerts.policy import Policy, channel_policy, held_by_time
-from monitor.alerts.rows import ROOT_KINDS, outbox_row
-from monitor.codec import alert_from_json
+from monitor.alerts.rows import ROOT_KINDS
 from monitor.config.models import Settings
 from monitor.store.port import OutboxRow, Store
 
 log = logging.getLogger(__name__)
 
 DIGESTS_BLOB = "alerts/digests"  # the last digest time of each channel that was taken care of
-ANSWERS_BLOB = "alerts/answers"  # reactions by delivery id, written by the channels' buttons
 
 
 class Rounds:
@@ -59,7 +57,7 @@ class Rounds:
             held = [row for row in await self._store.outbox_rows(states=["held"]) if _mine(row)]
         for bucket in due_buckets(held, now):
             queued += await self._release(bucket, held, settings, now)
-        queued += await self._ask(now)
+        queued += await self._ask(held, now)
         return queued
 
     # Held rows ---------------------------------------------------------------------------------
@@ -195,19 +193,21 @@ class Rounds:
 
     # Unanswered --------------------------------------------------------------------------------
 
-    async def _ask(self, now: datetime) -> int:
-        asks = self._desk.asks_due(now)
-        if not asks:
+    async def _ask(self, held: Sequence[OutboxRow], now: datetime) -> int:
+        due = [row for row in held if row.kind == unanswered.KIND and row.not_before <= now]
+        if not due:
             return 0
-        stored = await self._store.blob(ANSWERS_BLOB)
-        answers: dict[str, list[str]] = json.loads(stored) if stored else {}
-        rows: list[OutboxRow] = []
-        for ask in asks:
-            family = await self._store.outbox_rows(story_id=ask.story_id)
-            rows.extend(unanswered(ask, family, answers.get(ask.row_id, ()), now))
-        added = await self._store.enqueue(rows) if rows else 0
-        await self._store.put_blobs(dict(self._desk.blobs()))
-        return added
+        answers = unanswered.read_answers(await self._store.blob(unanswered.BLOB))
+        queued = 0
+        for question in due:
+            family = await self._store.outbox_rows(story_id=question.story_id)
+            told = unanswered.settled(question, family, answers, now)
+            if told is None:
+                await self._store.outbox_forget([question.id])
+            else:
+                await self._store.outbox_put([told])
+                queued += 1
+        return queued
 
 
 def _mine(row: OutboxRow) -> bool:
@@ -218,45 +218,3 @@ def _mine(row: OutboxRow) -> bool:
 def _slot(policy: Policy, now: datetime) -> datetime | None:
     """Return when the channel's digest was due last."""
     return last_time(policy.digest, policy.zone, now) if policy.digest is not None else None
-
-
-def unanswered(
-    ask: Ask, family: Sequence[OutboxRow], answers: Collection[str], now: datetime
-) -> tuple[OutboxRow, ...]:
-    """Return the rows that tell other channels of an alert nobody answered.
-
-    Args:
-        ask: the alert and whom to tell.
-        family: all rows of its story.
-        answers: the reactions to it ("read", "follow").
-        now: becomes the rows' time.
-    """
-    asked = next((row for row in family if row.id == ask.row_id), None)
-    if asked is None or asked.state == "dead" or set(answers) & set(ask.unless):
-        return ()
-    alert = alert_from_json(asked.payload)
-    reason = f"unanswered in {ask.channel} for {_minutes(now, asked)}"
-    out = []
-    for channel in ask.to:
-        there = [row for row in family if row.channel == channel]
-        if any(
-            alert_from_json(row.payload).reason.startswith(f"unanswered in {ask.channel}")
-            and row.severity >= asked.severity
-            for row in there
-        ):
-            continue
-        revision = 1 + max((row.revision for row in there), default=-1)
-        out.append(
-            outbox_row(
-                replace(
-                    alert, kind="escalation", channel=channel, reason=reason, revision=revision
-                ),
-                now,
-            )
-        )
-    return tuple(out)
-
-
-def _minutes(now: datetime, asked: OutboxRow) -> str:
-    minutes = int((now - asked.created_at).total_seconds() // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,9 +12,10 @@ from typing import Any
 import pytest
 
 from monitor.alerts.desk import BLOB, Desk
-from monitor.alerts.rounds import ANSWERS_BLOB, Rounds
+from monitor.alerts.rounds import Rounds
 from monitor.alerts.route import Router
 from monitor.alerts.silence import add_silence, make_silence, parse_matchers
+from monitor.alerts.unanswered import note_answer
 from monitor.codec import alert_from_json
 from monitor.config.models import Settings
 from monitor.rules.text import search_tokens
@@ -259,8 +259,29 @@ async def test_an_alert_nobody_answered_goes_elsewhere(tmp_path: Path) -> None:
 
 async def test_an_answered_alert_stays_where_it_is(tmp_path: Path) -> None:
     async with watch(tmp_path, channels=ASKED) as news:
-        (row,) = await news.takes("High", NIGHT)
-        await news.store.put_blobs({ANSWERS_BLOB: json.dumps({row.id: ["read"]}).encode()})
+        row, _ = await news.takes("High", NIGHT)
+        await note_answer(news.store, row.id, "not_relevant", NIGHT + MINUTE)
+        await note_answer(news.store, row.id, "read", NIGHT + MINUTE)
+        assert await news.round(NIGHT + 10 * MINUTE) == 0
+        assert await news.store.outbox_rows(states=["held"]) == []
+
+
+async def test_a_reaction_that_is_no_answer_does_not_count(tmp_path: Path) -> None:
+    async with watch(tmp_path, channels=ASKED) as news:
+        row, _ = await news.takes("High", NIGHT)
+        await note_answer(news.store, row.id, "not_relevant", NIGHT + MINUTE)
+        assert await news.round(NIGHT + 10 * MINUTE) == 1
+
+
+async def test_a_channel_that_heard_of_it_meanwhile_is_not_told_twice(tmp_path: Path) -> None:
+    routes = [{"when": {"rule": "Critical"}, "to": ["pager"]}]
+    rules: dict[str, Any] = {"High": {"severity": "high"}, "Critical": {"severity": "critical"}}
+    async with watch(tmp_path, channels=ASKED, rules=rules, routes=routes) as news:
+        await news.takes("High", NIGHT, story="one")
+        (row,) = await news.takes("Critical", NIGHT + MINUTE, story="one", entries=2)
+        # The question that waits is no message: the pager is told as of a new story.
+        assert (row.channel, row.kind) == ("pager", "alert")
+        await news.queued()
         assert await news.round(NIGHT + 10 * MINUTE) == 0
 
 
