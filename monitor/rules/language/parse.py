@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from lark import Lark, Token, Tree
+from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from monitor.rules.language.vendors import spellings, translated
@@ -212,37 +212,19 @@ class _Reader:
             return self._prefixed(kind, children, where)
         if kind == "field":
             return self._field(children, where)
+        if kind == "word":
+            return self._unit(kind, self._words(children), where)
         return self._unit(kind, children[0], where)
 
     def _either(self, children: list[Any], where: _Where) -> Node:
-        items: list[tuple[str, Token | None, Any]] = []
+        merged: list[tuple[Token | None, Any]] = []
         operator: Token | None = None
         for child in children:
             if isinstance(child, Token):
                 operator = child
                 continue
-            items.append(("", operator, child))
+            merged.append((operator, child))
             operator = None
-        # A blank between bare words is a phrase.
-        merged: list[tuple[Token | None, Any]] = []
-        for _, joint, child in items:
-            if (
-                joint is None
-                and merged
-                and child.data == "word"
-                and merged[-1][1].data == "word"
-                and _plain_word(child.children[0])
-                and _plain_word(merged[-1][1].children[0])
-            ):
-                before = merged[-1][1].children[0]
-                word = child.children[0]
-                both = Token.new_borrow_pos(
-                    "WORD", self.query[before.start_pos : word.end_pos], before
-                )
-                both.end_pos = word.end_pos
-                merged[-1] = (merged[-1][0], Tree("word", [both]))
-            else:
-                merged.append((joint, child))
         kinds: list[tuple[str, int]] = []
         for position, (joint, child) in enumerate(merged):
             if position == 0:
@@ -275,6 +257,23 @@ class _Reader:
                 flat.extend(part.parts if isinstance(part, Or) else (part,))
             return Or(tuple(flat))
         return And(parts)
+
+    def _words(self, tokens: list[Token]) -> Token:
+        """Bare words in a row are a phrase."""
+        first, last = tokens[0], tokens[-1]
+        for token in tokens if len(tokens) > 1 else ():
+            if token.startswith("="):
+                words = " ".join(each.lstrip("=") for each in tokens)
+                raise self.fail(
+                    (tokens[1] if token is first else token).start_pos or 0,
+                    f"an operator is missing beside `{token}`",
+                    f'write AND, OR or NEAR/n, or an exact phrase: ="{words}"',
+                )
+        if len(tokens) == 1:
+            return first
+        phrase = Token.new_borrow_pos("WORD", self.query[first.start_pos : last.end_pos], first)
+        phrase.end_pos = last.end_pos
+        return phrase
 
     def _grouping(
         self, merged: list[tuple[Token | None, Any]], kinds: list[tuple[str, int]]
@@ -447,10 +446,6 @@ class _Reader:
                     excerpt(self.query, at),
                 )
         return node
-
-
-def _plain_word(token: Token) -> bool:
-    return not token.startswith("=")
 
 
 def _value(token: Token, prefix: str, short: str) -> str:

@@ -181,6 +181,8 @@ def test_term(term: str, body: str, expected: bool) -> None:
         ({"entities": ["United States"]}, "THEY TOLD US EVERYTHING", "", False),
         # query strings
         ({"match": "(arms OR weapon*) NEAR/3 deal"}, "", "weaponry: the big deal", True),
+        ({"match": "arms deal* NEAR/3 Syria"}, "", "arms dealers in Syria", True),
+        ({"match": "NOT arms deal AND Syria OIL"}, "", "arms in Syria, oil", True),
         ({"match": "arms ONEAR/3 deal"}, "", "deal on arms", False),
         ({"match": "arms NOT NEAR/2 video"}, "", "video arms. x y z w arms", True),
         ({"match": "arms NOT NEAR/2 video"}, "", "video arms", False),
