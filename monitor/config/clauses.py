@@ -83,6 +83,8 @@ def _clause(clause: dict[str, Any], path: Path, found: list[Finding]) -> None:
 
 
 def _as_mapping(item: dict[str, Any]) -> Problem:
+    if not item:
+        return Problem("a mapping where a text is wanted", hint="quote the text")
     key, value = next(iter(item.items()))
     if len(item) == 1 and isinstance(value, str):
         text = f"{key}: {value}"

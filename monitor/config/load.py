@@ -63,7 +63,7 @@ def load(
     try:
         merged = read_all(path, overlay or {})
     except YamlError as error:
-        raise ConfigError([error.problem]) from None
+        raise ConfigError([_in_one_line(error.problem)]) from None
     positions = Positions(merged.sources, merged.segments, merged.owners)
     problems = list(merged.problems)
     problems += _literal_tokens(merged)
@@ -274,7 +274,18 @@ def _in_order(problems: list[Problem], merged: Merged) -> list[Problem]:
         place = problem.place
         return (rank.get(place.file, 0), place.line, place.column) if place else (-1, 0, 0)
 
-    return sorted(dict.fromkeys(problems), key=key)
+    return sorted(dict.fromkeys(map(_in_one_line, problems)), key=key)
+
+
+def _in_one_line(problem: Problem) -> Problem:
+    """Show control characters in a quoted value as escapes: a problem is one line."""
+    if problem.message.isprintable() and problem.hint.isprintable():
+        return problem
+    message, hint = (
+        "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+        for text in (problem.message, problem.hint)
+    )
+    return Problem(message, problem.place, hint, problem.level, problem.excerpt)
 
 
 def _digest(files: list[bytes], resolved: Resolved) -> str:

@@ -256,7 +256,7 @@ class _Resolver:
                 path,
                 "put it in the environment and write ${NAME}, or use a file",
             )
-        elif last in {"webhook", "apprise", "proxy"} or (last == "state" and _password(text)):
+        elif last in {"webhook", "apprise"} or (last in {"state", "proxy"} and _password(text)):
             self.found.literal = True
             self.found.values.add((_password(text) or "") if last in {"state", "proxy"} else text)
             self.found.values.discard("")

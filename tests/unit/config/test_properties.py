@@ -53,7 +53,7 @@ def survives(path: Path) -> None:
         assert loaded.positions.place(("rules", 0, "name")) is not None
     except ConfigError as error:
         problems = error.problems
-    assert all(problem.message for problem in problems)
+    assert all(problem.message and str(problem).isprintable() for problem in problems)
 
 
 @given(st.binary(max_size=200))

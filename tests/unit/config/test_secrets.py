@@ -166,6 +166,8 @@ def test_config_08_an_address_with_a_secret_in_a_file_others_may_read(tmp_path: 
     assert "others may read it (mode 0644)" in warning.message
     path.chmod(0o600)
     assert load(path, {}).warnings == ()
+    harmless = write(tmp_path, "network: {proxy: 'http://proxy:3128'}\nstate: postgresql:///news\n")
+    assert load(harmless, {}).warnings == ()
 
 
 FILES = [

@@ -158,6 +158,12 @@ TRAPS = [
         'quote it: "Mali: coup"',
     ),
     (
+        "empty mapping",
+        "entities: {A: {aliases: [{}]}}\n",
+        "a mapping where a text is wanted",
+        "quote the text",
+    ),
+    (
         "list term that is a mapping",
         "lists:\n  a:\n    - coup: Mali\n",
         "YAML read `coup: Mali` as a mapping",
