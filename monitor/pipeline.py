@@ -148,6 +148,14 @@ class Pipeline:
             sum(len(commit.outbox) for commit in commits),
         )
 
+    async def commit_unread(self, batch: Sequence[Polled]) -> tuple[FeedState, ...]:
+        """Store polls that brought nothing to read (unchanged, failed): only their feeds change,
+        so that no story index is needed."""
+        await self._keep_pace()
+        commits = [await self._decide_safely(polled, {}) for polled in batch]
+        await self._store.commit_polls(commits)
+        return tuple(commit.state for commit in commits)
+
     async def _keep_pace(self) -> None:
         """Fit the pace of polling to the poll budget, as feeds and their rhythms change."""
         now = self._clock.now()
@@ -247,7 +255,9 @@ class Pipeline:
         assert each.entry_id is not None
         watching = self.watching
         document = document_of(each.entry_id, feed, parsed, each.entry, now)
-        matches = watching.ruleset.match(document)
+        matches = watching.ruleset.current(
+            watching.ruleset.match(document), document.published, now
+        )
         key = next((match.key for match in matches if match.key), None)
         decision = self.index.assign(document, now, key=key)
         outcome = "no rule matched"

@@ -184,12 +184,12 @@ def why_not(
             continue
         console = stdout_console()
         console.print(marked(document.title, (), "title"), style="bold")
-        console.print(f"  {stage}")
+        console.print(Text(f"  {stage}"))
         if stored is not None:
             seen = stored.entry.first_seen
-            console.print(f"  first seen {seen:%F %R} UTC in {stored.feed_key}", markup=False)
+            console.print(Text(f"  first seen {seen:%F %R} UTC in {stored.feed_key}"))
         for name, reason in reasons.items():
-            console.print(f"  {name}: {reason}", markup=False)
+            console.print(Text(f"  {name}: {reason}"))
 
 
 def _not_stored(watch: Watch, story: str) -> str:

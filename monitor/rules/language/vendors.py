@@ -81,6 +81,8 @@ def translated(query: str, vendor: Vendor | None = None) -> str:
 
 def _translate(text: str, vendor: Vendor | None) -> tuple[str, str, str] | None:
     lower = text.lower()
+    if vendor == "factiva" and (each := re.fullmatch(r"w/(\d{1,3})", lower)):
+        return _counted(each, "ONEAR", "Factiva")  # Factiva's w/N is ordered, LexisNexis' isn't
     for pattern, build in _OPERATORS:
         found = pattern.fullmatch(text)
         if found:
@@ -101,10 +103,10 @@ def _translate(text: str, vendor: Vendor | None) -> tuple[str, str, str] | None:
         return ("SENT" if lower.endswith("/s") else "PARA"), "LexisNexis", ""
     if lower in ("/s", "/p"):
         return ("SENT" if lower == "/s" else "PARA"), "LexisNexis", ""
-    if vendor == "factiva" and (each := re.fullmatch(r"([a-z]{2,3})=(.+)", text)):
+    if vendor == "factiva" and (each := re.fullmatch(r"([a-z]{2,3})=(.*)", text)):
         field = _FIELDS.get(each[1])
         return (field + each[2], "Factiva", "") if field else None
-    if vendor is None and (each := re.fullmatch(r"(hd|hl|hlp|lp|by|sn|rst|la)=(.+)", text)):
+    if vendor is None and (each := re.fullmatch(r"(hd|hl|hlp|lp|by|sn|rst|la)=(.*)", text)):
         return _FIELDS[each[1]] + each[2], "Factiva", ""
     if vendor == "lexis" and (each := re.fullmatch(r"(?i)(headline|hlead|byline)", text)):
         return _FIELDS[each[1].lower()], "LexisNexis", ""
