@@ -325,7 +325,7 @@ class Daemon:
                 self._watching.settings,
                 watched,
                 self._clock.now(),
-                lambda state: rhythm.from_json(state.extra.get("rhythm")).rate,
+                lambda state: rhythm.from_text(state.extra.get("rhythm")).rate,
             )
         except StateError as error:
             log.error("ops is told in the next round", extra={"reason": str(error)})

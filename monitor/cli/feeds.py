@@ -33,7 +33,7 @@ from monitor.errors import EXIT_FINDINGS, FetchError, ParseError, UsageError
 from monitor.sources.discover import feed_links, usual_feeds
 from monitor.sources.opml import OpmlFeed, read_opml, write_opml
 from monitor.sources.parse import ParsePool
-from monitor.sources.rhythm import from_json
+from monitor.sources.rhythm import from_text
 from monitor.store.port import FeedState
 from monitor.values import Feed, ParsedFeed
 
@@ -138,7 +138,7 @@ def health(config_path: Path, as_json: bool) -> None:
 def health_of(feed: Feed, state: FeedState | None) -> dict[str, Any]:
     """Return what is known of a feed's polls, as JSON values; times are RFC 3339."""
     extra = state.extra if state else {}
-    rhythm = from_json(extra.get("rhythm"))
+    rhythm = from_text(extra.get("rhythm"))
     return {
         "name": feed.name,
         "url": feed.key,
