@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -27,6 +28,8 @@ from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
 from monitor.store import open_store
 from monitor.store.lock import StateLock
+from monitor.store.port import Store
+from monitor.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,15 @@ def state_target(loaded: Loaded) -> str:
     return state if "://" in state else str((loaded.path.parent / state).resolve())
 
 
+def daemon_kind(store: Store, concurrency: int | None) -> Callable[..., Daemon]:
+    """Return what makes a daemon for ``store``: one that shares it, where it can be shared."""
+    if isinstance(store, SqliteStore):
+        return Daemon
+    from monitor.worker import CONCURRENCY, Worker
+
+    return partial(Worker, concurrency=concurrency or CONCURRENCY)
+
+
 @asynccontextmanager
 async def assembled(
     config: Path,
@@ -73,8 +85,12 @@ async def assembled(
     redactor: logs.Redactor | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
+    concurrency: int | None = None,
 ) -> AsyncIterator[Daemon]:
     """Yield a started daemon for ``config``; closes everything it opened at the end.
+
+    With a store that others may share it is a worker of the cluster, and ``concurrency`` is how
+    many shards it polls at once.
 
     Raises ``ConfigError`` for a configuration that can't be used, ``AlreadyRunning`` when another
     process holds the state directory, ``StateError`` for a store that can't be used.
@@ -130,7 +146,7 @@ async def assembled(
                 daemon.use_fetcher(fetcher_for(fresh.settings))
             current = fresh
 
-        daemon = Daemon(
+        daemon = daemon_kind(store, concurrency)(
             store=store,
             queue=LocalQueue(),
             fetcher=fetcher_for(current.settings),

@@ -12,6 +12,7 @@ from monitor import __version__
 COMMANDS: dict[str, str] = {
     "run": "monitor.cli.run:run",
     "once": "monitor.cli.run:once",
+    "worker": "monitor.cli.worker:worker",
     "demo": "monitor.cli.demo:demo",
     "init": "monitor.cli.init:init",
     "check": "monitor.cli.check:check",

@@ -32,7 +32,8 @@ log_options = [
 ]
 
 
-def _logging(log_level: str, log_json: bool | None) -> logs.Redactor:
+def set_up_logging(log_level: str, log_json: bool | None) -> logs.Redactor:
+    """Switch on logging, and failpoints where the environment asks for them."""
     try:
         failpoints.configure(os.environ.get("NEWSWATCH_FAILPOINTS"))
     except ValueError as error:
@@ -48,7 +49,7 @@ def run(config_path: Path, log_level: str, log_json: bool | None) -> None:
     """Run the watch until it is told to stop (SIGTERM, Ctrl-C); SIGHUP reloads."""
     from monitor.assembly import assembled
 
-    redactor = _logging(log_level, log_json)
+    redactor = set_up_logging(log_level, log_json)
 
     async def main() -> None:
         async with assembled(config_path, os.environ, redactor=redactor) as daemon:
@@ -73,7 +74,7 @@ def once(config_path: Path, due_only: bool, log_level: str, log_json: bool | Non
     """
     from monitor.assembly import assembled
 
-    redactor = _logging(log_level, log_json)
+    redactor = set_up_logging(log_level, log_json)
 
     async def main() -> list[str]:
         async with assembled(config_path, os.environ, redactor=redactor) as daemon:

@@ -43,6 +43,8 @@ class ProcrastinateQueue:
         concurrency: how many jobs this process runs at once.
         heartbeat: how often this process says that it lives.
         silent: a process not heard of for so long is dead, and its jobs are run again.
+
+    ``may_lead`` can be switched off for a process that is to stand aside.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class ProcrastinateQueue:
         self.runs: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.recovered = 0
+        self.may_lead = True
         self._store = store
         self._concurrency = concurrency
         self._heartbeat = heartbeat.total_seconds()
@@ -221,6 +224,13 @@ class ProcrastinateQueue:
 
     # Leading ------------------------------------------------------------------------------------
 
+    async def _may_lead(self) -> bool:
+        """Return whether we lead; stand down where ``may_lead`` is off."""
+        if self.may_lead:
+            return await self._leadership.hold()
+        await self._leadership.release()
+        return False
+
     async def _lead_forever(self) -> None:
         """Make the ticks and recover stalled jobs while this process leads."""
         clock = asyncio.get_running_loop().time
@@ -229,7 +239,7 @@ class ProcrastinateQueue:
         while True:
             try:
                 if clock() >= ask_at:
-                    led, self._leads = self._leads, await self._leadership.hold()
+                    led, self._leads = self._leads, await self._may_lead()
                     ask_at = clock() + LEAD_SECONDS
                     if self._leads and not led:
                         log.info("this worker dispatches from now on")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.store.sqlite.search import encode, query
+from monitor.store.sqlite.search import query
+from monitor.store.tokens import encode
 
 
 @pytest.mark.parametrize(
