@@ -19,6 +19,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from monitor.config.load import load
+from monitor.config.positions import Source
 from monitor.config.secrets import is_unset
 from monitor.config.yaml import YamlError, decode
 from monitor.config.yaml import parse as parse_strictly
@@ -39,7 +40,7 @@ def append_rule(
     are let pass. Raises ``ConfigError``, and writes nothing, where the whole would not load, the
     file can't be edited, or it has a rule of that name.
     """
-    return _append(path, "rules", dict(rule), ("name", rule.get("name")), main, env)
+    return _append(path, "rules", [dict(rule)], "name", main, env)
 
 
 def append_feed(
@@ -50,40 +51,47 @@ def append_feed(
     ``path`` is the main file: feeds stand there only. Raises ``ConfigError`` as ``append_rule``
     does, and where that URL is listed already.
     """
-    url = feed if isinstance(feed, str) else feed.get("url")
-    item: Any = feed if isinstance(feed, str) else dict(feed)
-    return _append(path, "feeds", item, ("url", url), None, env)
+    return append_feeds(path, [feed], env=env)
 
 
 def append_feeds(
-    path: Path, feeds: Sequence[Mapping[str, Any]], *, env: Mapping[str, str] | None = None
+    path: Path,
+    feeds: Sequence[str | Mapping[str, Any]],
+    *,
+    env: Mapping[str, str] | None = None,
 ) -> str:
     """Add many feeds at once, as ``append_feed`` does one: all of them, or none and an error."""
-    text = _text_of(path)
-    for feed in feeds:
-        _refuse_double(path, text, "feeds", "url", feed.get("url"))
-        text = _edited(path, text, "feeds", dict(feed))
-    _validate(path, text, path, env)
-    write(path, text)
-    return text
+    items = [feed if isinstance(feed, str) else dict(feed) for feed in feeds]
+    return _append(path, "feeds", items, "url", None, env)
+
+
+def append_rules(
+    path: Path,
+    rules: Sequence[Mapping[str, Any]],
+    *,
+    main: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Add many rules at once, as ``append_rule`` does one: all of them, or none and an error."""
+    return _append(path, "rules", [dict(rule) for rule in rules], "name", main, env)
 
 
 def preview(path: Path, section: str, item: Any) -> str:
     """Return the text of ``path`` with ``item`` at the end of ``section``; writes nothing."""
-    return _edited(path, _text_of(path), section, item)
+    return _edited(path, _text_of(path), section, [item])
 
 
 def _append(
     path: Path,
     section: str,
-    item: Any,
-    name: tuple[str, Any],
+    items: Sequence[Any],
+    key: str,
     main: Path | None,
     env: Mapping[str, str] | None,
 ) -> str:
     text = _text_of(path)
-    _refuse_double(path, text, section, *name)
-    edited = _edited(path, text, section, item)
+    _refuse_double(path, text, section, key, items)
+    edited = _edited(path, text, section, items)
     _validate(path, edited, main or path, env)
     write(path, edited)
     return edited
@@ -122,71 +130,88 @@ def _text_of(path: Path) -> str:
         raise ConfigError([Problem(f"can't be read: {error.strerror}", _top(path))]) from None
 
 
-def _refuse_double(path: Path, text: str, section: str, key: str, value: Any) -> None:
+def _refuse_double(path: Path, text: str, section: str, key: str, items: Sequence[Any]) -> None:
     """An item of the same name, or of the same address, is refused before anything is written."""
     try:
         data = parse_strictly(text, str(path)).data
     except YamlError as error:
         raise ConfigError([error.problem]) from None
-    items = data.get(section) if isinstance(data, dict) else None
-    for item in items if isinstance(items, list) else ():
-        known = item.get(key) if isinstance(item, dict) else item
-        if known == value:
+    there = data.get(section) if isinstance(data, dict) else None
+    known = {_name(item, key) for item in there} if isinstance(there, list) else set()
+    for item in items:
+        name = _name(item, key)
+        if name is not None and name in known:
             raise ConfigError(
-                [Problem(f"`{value}` is in `{section}` already", _top(path), "change it there")]
+                [Problem(f"`{name}` is in `{section}` already", _top(path), "change it there")]
             )
+        known.add(name)
 
 
-def _edited(path: Path, text: str, section: str, item: Any) -> str:
+def _name(item: Any, key: str) -> str | None:
+    name = item.get(key) if isinstance(item, Mapping) else item
+    return name if isinstance(name, str) else None
+
+
+def _edited(path: Path, text: str, section: str, items: Sequence[Any]) -> str:
+    """Return ``text`` with ``items`` at the end of ``section``.
+
+    A block list grows by lines, a missing section is added below: no other line is touched. Other
+    shapes (``feeds: [a, b]``) are written anew by ruamel.yaml, which keeps comments.
+    """
+    styled = [_styled(item) for item in items]
     newline = "\r\n" if "\r\n" in text else "\n"
+    root = Source(str(path), text).root
+    if root is None or (root.keys is not None and section not in root.keys):
+        if root is None or not text.startswith("{", root.start):
+            head = text if not text or text.endswith("\n") else text + newline
+            return head + _dumped(_round_trip(), {section: styled}).replace("\n", newline)
+    elif root.keys is not None:
+        there = root.keys[section][2]
+        if there.items and text.startswith("-", there.start):
+            spaced = section == "rules"
+            return _with_lines(text, (there.line, there.column), styled, newline, spaced=spaced)
+    return _rewritten(path, text, section, styled).replace("\n", newline)
+
+
+def _rewritten(path: Path, text: str, section: str, styled: list[Any]) -> str:
     yaml = _round_trip()
     try:
-        data = yaml.load(text) if text.strip() else None
+        data = yaml.load(text)
     except YAMLError as error:
         raise ConfigError([Problem(f"can't be edited: {error}", _top(path))]) from None
-    if data is None:
-        # An empty file, or comments alone: these stay on top.
-        body = _dumped(yaml, CommentedMap({section: CommentedSeq([_styled(item)])}))
-        head = text if not text or text.endswith("\n") else text + newline
-        return head + body.replace("\n", newline)
     if not isinstance(data, CommentedMap):
         raise ConfigError([Problem("not a mapping of sections", _top(path))])
     there = data.get(section)
-    if isinstance(there, CommentedSeq) and len(there) and not there.fa.flow_style():
-        return _with_block_item(text, data, section, _styled(item), newline)
-    if there is None or not len(there):
-        data[section] = CommentedSeq([_styled(item)])
+    if there is None or (isinstance(there, CommentedSeq) and not there):
+        data[section] = CommentedSeq(styled)
     elif isinstance(there, CommentedSeq):
-        there.append(_styled(item))
+        there.extend(styled)
     else:
         raise ConfigError([Problem(f"`{section}` is not a list", _top(path))])
-    return _dumped(yaml, data).replace("\r\n", "\n").replace("\n", newline)
+    return _dumped(yaml, data).replace("\r\n", "\n")
 
 
-def _with_block_item(text: str, data: CommentedMap, section: str, item: Any, newline: str) -> str:
-    """Insert one more ``- item`` after the last of a block list, and touch no other line."""
-    items = data[section]
+def _with_lines(
+    text: str, start: tuple[int, int], styled: list[Any], newline: str, *, spaced: bool
+) -> str:
+    """Insert items after the last of the block list whose first dash is at ``start``.
+
+    ``spaced`` puts a blank line before each where the list has such lines.
+    """
+    first_line, column = start
     lines = text.splitlines(keepends=True)
-    first_line, _ = items.lc.item(0)
-    first = lines[first_line]
-    indent = " " * (len(first) - len(first.lstrip(" ")))
-    end = _end_of_list(lines, first_line, len(indent))
-    yaml = YAML()
-    yaml.indent(mapping=2, sequence=2, offset=0)
-    yaml.width = 100
-    yaml.allow_unicode = True
-    body = _dumped(yaml, CommentedSeq([item]))
-    block = [indent + line if line.strip() else line for line in body.splitlines(keepends=True)]
-    # A blank line between rules where the file has one.
-    spaced = (
-        section == "rules"
-        and end > 0
-        and any(not lines[number].strip() for number in range(first_line, end))
-    )
-    if end and not lines[end - 1].endswith("\n"):
+    indent = " " * column
+    end = _end_of_list(lines, first_line, column)
+    spaced = spaced and any(not line.strip() for line in lines[first_line:end])
+    if not lines[end - 1].endswith("\n"):
         lines[end - 1] += newline
-    inserted = ([newline] if spaced else []) + [line.replace("\n", newline) for line in block]
-    return "".join([*lines[:end], *inserted, *lines[end:]])
+    yaml = _round_trip()
+    yaml.indent(mapping=2, sequence=2, offset=0)
+    inserted = []
+    for item in styled:
+        body = _dumped(yaml, [item]).splitlines()
+        inserted += ([""] if spaced else []) + [indent + line if line else "" for line in body]
+    return "".join([*lines[:end], *(line + newline for line in inserted), *lines[end:]])
 
 
 def _end_of_list(lines: list[str], start: int, indent: int) -> int:

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.config.edit import append_feed, append_rule, preview, write
+from monitor.config.edit import (
+    append_feed,
+    append_feeds,
+    append_rule,
+    append_rules,
+    preview,
+    write,
+)
 from monitor.config.load import load
 from monitor.errors import ConfigError
 from tests.unit.config.samples import FULL
@@ -86,6 +93,10 @@ SHAPES = [
     ("comment inside", "rules:\n  - name: A\n    # why\n    any: [x]\n  # next\n\nlists: {}\n"),
     ("carriage returns", "rules:\r\n  - name: A\r\n    any: [x]\r\n"),
     ("last item nested", "rules:\n  - name: A\n    any:\n      - x\n      - y\nroutes: []\n"),
+    ("anchor", "rules: &mine\n  - name: A\n    any: [x]\nlists: {}\n"),
+    ("dash alone", "rules:\n  -\n    name: A\n    any: [x]\nlists: {}\n"),
+    ("flow at the top", "{lists: {a: [x]}}\n"),
+    ("document start", "---\nlists: {a: [x]}\n"),
     ("block text", "rules:\n  - name: A\n    match: |\n      x\n\n      # y\nlists: {}\n"),
 ]
 
@@ -151,6 +162,21 @@ def test_a_feed_listed_already_is_refused(tmp_path: Path) -> None:
     for feed in ("https://example.com/feed", {"url": "https://example.org/world/rss.xml"}):
         with pytest.raises(ConfigError, match="is in `feeds` already"):
             append_feed(path, feed, env=ENV)
+
+
+def test_many_at_once_or_none(tmp_path: Path) -> None:
+    path = write_sample(tmp_path, FULL)
+    feeds = [f"https://a.org/{number}" for number in range(200)]
+    text = append_feeds(path, [*feeds, {"url": "https://b.org/", "name": "B"}], env=ENV)
+    assert changed_lines(FULL, text) == []
+    assert len(load(path, ENV).settings.feeds) == 203
+    append_rules(path, [{**RULE, "name": f"N{number}"} for number in range(3)], env=ENV)
+    assert [rule.name for rule in load(path, ENV).settings.rules][-3:] == ["N0", "N1", "N2"]
+    before = path.read_bytes()
+    for rules in ([RULE, RULE], [RULE, {"name": "X", "nay": ["x"]}]):
+        with pytest.raises(ConfigError):
+            append_rules(path, rules, env=ENV)
+    assert path.read_bytes() == before
 
 
 def test_without_the_environment_unset_variables_pass(tmp_path: Path) -> None:
