@@ -23,7 +23,7 @@ hospital vaccine study climate summit treaty ceasefire sanctions visit president
 investigation fire airport rail port company factory workers union football final record
 """.split()  # noqa: SIM905 - prose is easier to read than a list of literals
 PLANTED = "Sanctions on Ruritania agreed"  # what the benchmark's rule looks for
-NEW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+NEW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,11 @@ class Item:
 def items(feed: int, count: int, dice: Random, first: int = 0) -> list[Item]:
     """Return ``count`` entries of a feed, newest first; their numbers begin at ``first``."""
     made: list[Item] = []
+    apart = 1440 / dice.lognormvariate(1.6, 1.2)  # minutes; the median feed has five a day
     for number in range(first + count - 1, first - 1, -1):
         title = " ".join(dice.choices(WORDS, k=dice.randint(6, 12))).capitalize()
         text = " ".join(dice.choices(WORDS, k=dice.randint(20, 160)))
-        at = NEW - timedelta(minutes=(count - number + first) * 37 + feed % 60)
+        at = NEW - timedelta(minutes=(count - number + first) * apart + feed % 60)
         made.append(Item(number, title, text, at))
     return made
 

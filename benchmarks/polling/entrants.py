@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,6 +64,10 @@ class Entrant(ABC):
     @abstractmethod
     def poll(self) -> Cost: ...
 
+    def close(self) -> None:
+        """End what still runs."""
+        return
+
     @abstractmethod
     def entries(self) -> int:
         """Return how many entries it knows."""
@@ -73,19 +78,29 @@ class Entrant(ABC):
 
 
 class Newswatch(Entrant):
-    """This program: `once`, with matching on and alerts on the console."""
+    """This program: the daemon, with matching on and alerts on the console.
+
+    It runs on between the polls; each is called by making every feed due in its database.
+    """
 
     name = "newswatch"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._urls: Sequence[str] = ()
+        self._lines = 0
 
     def missing(self) -> str | None:
         return None
 
     def set_up(self, urls: Sequence[str]) -> None:
+        self._urls = urls
         rules = "\n".join(
             f"  - name: Other {n}\n    all: [{word}, reactor]"
             for n, word in enumerate(("uranium", "lithium", "cobalt", "nickel", "cocoa") * 4)
         )
-        feeds = "\n".join(f"  - {url}" for url in urls)
+        feeds = "\n".join(f"  - {{url: '{url}', every: 24h}}" for url in urls)
         (self.folder / "config.yaml").write_text(
             "state: ./state\ndefaults: {channel: out}\nnetwork: {allow: [127.0.0.0/8]}\n"
             "channels:\n  out: {console: true}\nrules:\n  - name: Planted\n"
@@ -94,19 +109,99 @@ class Newswatch(Entrant):
         )
 
     def poll(self) -> Cost:
-        return run(
-            [sys.executable, str(ROOT / "bot.py"), "once", "--log-level", "warning"], self.folder
-        )
+        out = self.folder / "stdout.txt"
+        before, began = 0.0, time.time()
+        if self._process is None:
+            with out.open("wb") as sink, (self.folder / "stderr.txt").open("wb") as errors:
+                self._process = subprocess.Popen(
+                    [sys.executable, str(ROOT / "bot.py"), "run", "--log-level", "warning"],
+                    cwd=self.folder, stdout=sink, stderr=errors, stdin=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+                )  # fmt: skip
+        else:
+            before = self._usage()[0]
+            with self._database() as connection:
+                connection.execute("update feeds set next_at = 0")
+        self._settle(began)
+        cpu, rss = self._usage()
+        lines = out.read_text(errors="replace").splitlines()
+        fresh, self._lines = lines[self._lines :], len(lines)
+        return Cost(cpu - before, rss, "\n".join(fresh))
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+
+    def _settle(self, began: float) -> None:
+        """Wait until every feed was polled since ``began`` and nothing is left to do."""
+        busy = self._usage()[0] if self._process else 0.0
+        while True:
+            time.sleep(2.0)
+            assert self._process is not None
+            if self._process.poll() is not None:
+                tail = (self.folder / "stderr.txt").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"the daemon ended: {tail}")
+            now = self._usage()[0]
+            idle = now - busy < 0.15  # CPU seconds in two: its ticks alone
+            busy = now
+            if idle and self._polled(began) == len(self._urls):
+                return
+
+    def _polled(self, began: float) -> int:
+        try:
+            with self._database() as connection:
+                return int(
+                    connection.execute(
+                        "select count(*) from feeds where last_poll_at >= ?", (began * 1e6,)
+                    ).fetchone()[0]
+                )
+        except (sqlite3.Error, StopIteration):
+            return 0
+
+    def _usage(self) -> tuple[float, float]:
+        """Return CPU seconds and memory (PSS, MiB) of the daemon and its workers."""
+        assert self._process is not None
+        ticks, kilobytes = 0, 0
+        for process in _family(self._process.pid):
+            try:
+                fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+                rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+            except OSError:
+                continue
+            # utime, stime, and those of children that have ended
+            ticks += sum(map(int, fields[11:15]))
+            found = re.search(r"^Pss:\s+(\d+)", rollup, re.M)
+            kilobytes += int(found[1]) if found else 0
+        return ticks / os.sysconf("SC_CLK_TCK"), kilobytes / 1024
+
+    def _database(self) -> sqlite3.Connection:
+        path = next((self.folder / "state").glob("*.db"))
+        return sqlite3.connect(path, timeout=30)
 
     def entries(self) -> int:
-        database = next((self.folder / "state").glob("*.db"), None) or next(
-            (self.folder / "state").glob("*.sqlite*")
-        )
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        with self._database() as connection:
             return int(connection.execute("select count(*) from entries").fetchone()[0])
 
     def posts(self, cost: Cost) -> int:
         return sum("Planted" in line for line in cost.output.splitlines())
+
+
+def _family(root: int) -> list[int]:
+    """Return a process and its descendants."""
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    found, waiting = [], [root]
+    while waiting:
+        process = waiting.pop()
+        found.append(process)
+        waiting.extend(parents.get(process, ()))
+    return found
 
 
 class Reader(Entrant):
@@ -122,7 +217,7 @@ if mode == "set up":
     for url in urls:
         reader.add_feed(url, exist_ok=True)
 elif mode == "poll":
-    reader.update_feeds(workers=10)
+    reader.update_feeds(workers=10, scheduled=False)
 else:
     print(reader.get_entry_counts().total)
 """
