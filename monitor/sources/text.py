@@ -96,7 +96,9 @@ def html_to_text(markup: str, cap: int = FIELD_CAP) -> str:
     breaks = 0
     if "<br" in marked or "<BR" in marked:
         # an XHTML serialiser's pair is one line end
-        marked, breaks = _BREAK_RE.subn(_LINE, _BREAK_PAIR_RE.sub(_LINE, marked))
+        marked, pairs = _BREAK_PAIR_RE.subn(_LINE, marked)
+        marked, breaks = _BREAK_RE.subn(_LINE, marked)
+        breaks += pairs
     if len(pieces) == 1 and not breaks:
         marked = _BLANK_LINE_RE.sub(_PARAGRAPH, marked)
     tree = LexborHTMLParser(marked)

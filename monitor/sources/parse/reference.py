@@ -14,7 +14,7 @@ import feedparser  # type: ignore[import-untyped]
 from feedparser.mixin import _FeedParserMixin  # type: ignore[import-untyped]
 
 from monitor.errors import ParseError
-from monitor.sources.parse.draft import EntryDraft, FeedDraft, Markup
+from monitor.sources.parse.draft import EntryDraft, FeedDraft, Markup, author_name
 
 _HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
 _AUTHOR_CAP = 500  # characters; feedparser's e-mail pattern is quadratic (32 kB = 3.8 s, measured)
@@ -142,6 +142,9 @@ def _authors(entry: Any) -> list[str]:
     names = [_text(each.get("name")) for each in entry.get("authors", [])]
     present = [name for name in names if name]
     single = _text(entry.get("author"))
+    if single and "@" in single and len(names) <= 1:
+        # feedparser knows no top-level domain of more than four letters
+        return [author_name(single) or single]
     return present or ([single] if single else [])
 
 
