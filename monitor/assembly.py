@@ -19,9 +19,12 @@ from monitor.daemon import Daemon, watching
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
 from monitor.delivery.preflight import refused_token
+from monitor.delivery.slack.send import API_URL
+from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import ConfigError, Problem
 from monitor.jobs.local import LocalQueue
 from monitor.pipeline import Watching
+from monitor.reactions import InForce, Reactions
 from monitor.rules import Compiled, compile_rules
 from monitor.rules.text import search_tokens
 from monitor.sources.fetch import Fetcher
@@ -158,5 +161,17 @@ async def assembled(
             reload=reload,
             rewire=rewire,
         )
+        slack = current.settings.slack
+        if slack.app_token is not None and slack.token is not None:
+            reactions = Reactions(
+                store, clock, lambda: InForce(current.settings, current.feeds), config, env
+            )
+            daemon.listener = SocketMode(
+                slack.app_token.get_secret_value(),
+                slack.token.get_secret_value(),
+                reactions,
+                slack.api_url or API_URL,
+            )
+            stack.push_async_callback(daemon.listener.aclose)
         await daemon.start()
         yield daemon

@@ -19,6 +19,7 @@ from monitor.baseline import BLOB, BaselineLog
 from monitor.clock import Clock
 from monitor.config.load import Loaded, feeds
 from monitor.delivery.outbox import Deliverer
+from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import ConfigError, Problem, StateError
 from monitor.jobs.port import JobQueue
 from monitor.pipeline import Pipeline, Polled, Watching
@@ -98,6 +99,7 @@ class Daemon:
         self._background: set[asyncio.Future[object]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self.rounds = 0
+        self.listener: SocketMode | None = None  # people's buttons and /watch, if Slack has them
 
     # Life ---------------------------------------------------------------------------------------
 
@@ -120,6 +122,8 @@ class Daemon:
         for name, _, interval in self._ticks():
             self._queue.every(timedelta(seconds=interval), name)
         await self._queue.start()
+        if self.listener is not None:
+            await self.listener.start()
         for name in ("poll", "deliver", "prune"):
             await self._queue.defer(name)
         decider = asyncio.create_task(self._decide_forever(), name="decider")

@@ -38,6 +38,7 @@ from monitor.delivery.sender import (
 )
 from monitor.delivery.slack.lists import PAGE_PREFIX, pages_of
 from monitor.delivery.threads import (
+    AS_REPLY,
     AS_ROOT,
     Plan,
     Post,
@@ -64,6 +65,7 @@ log = logging.getLogger(__name__)
 
 PARKED_FOR = 300.0  # a channel that refuses everything is tried again every 5 minutes
 PAUSES_BLOB = "delivery/pauses"
+FOLLOWED_BLOB = "delivery/followed"  # stories whose developments are told in the channel too
 PATIENCE = 0.5  # seconds that one round waits for slow channels before it leaves them to themselves
 OPS = "ops"  # the channel that is told about the others, if it is configured
 HIDDEN = 5.0  # a row overdue in a blocked channel hides later ones from `outbox_next`
@@ -109,7 +111,7 @@ class Deliverer:
         """At start: what was being sent when the process died becomes ``unknown`` and is looked
         for; returns how many rows that are. Pauses that channels asked for are taken up again."""
         now = self._clock.now()
-        changed = await self._unsettled(await self._store.outbox_rows(states=["sending"]))
+        changed = await self._unsettled(await self._store.outbox_stranded())
         await self._finish_catch_ups()
         await self._reconciler.start()
         await self._restore_pauses(now)
@@ -314,7 +316,14 @@ class Deliverer:
         siblings = [each for each in family if each.id != row.id]
         if alert.kind == "ops":
             return plan_notice(row, alert, siblings, now, threads)
-        return plan(row, alert, siblings, now, threads)
+        decided = plan(row, alert, siblings, now, threads)
+        if isinstance(decided, Post) and decided.note == AS_REPLY and await self._followed(row):
+            return replace(decided, message=replace(decided.message, broadcast=True))
+        return decided
+
+    async def _followed(self, row: OutboxRow) -> bool:
+        blob = await self._store.blob(FOLLOWED_BLOB)
+        return blob is not None and row.story_id in json.loads(blob)
 
     async def _send(
         self, lane: Lane, sender: Sender, row: OutboxRow, post: Post

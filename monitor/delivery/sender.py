@@ -23,7 +23,7 @@ class Outgoing:
     ``id`` is the delivery id, the same for every try of one outbox row. ``root`` is the message
     whose thread is meant (or, with ``edit``, the message to replace). ``earlier`` is an older root
     of the same story to link back to. ``form`` is "full", or a smaller spelling after the channel
-    refused the larger one.
+    refused the larger one. With ``broadcast`` an answer in a thread shows in the channel too.
     """
 
     id: str
@@ -32,6 +32,7 @@ class Outgoing:
     root: Receipt | None = None
     edit: bool = False
     earlier: Receipt | None = None
+    broadcast: bool = False
 
 
 @dataclass(frozen=True, slots=True)

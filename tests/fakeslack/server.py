@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from tests.fakeslack.faults import Fault, Faults
 from tests.fakeslack.limits import problems
@@ -43,6 +43,10 @@ class FakeSlack:
         self.faults = faults or Faults()
         self._runner: web.AppRunner | None = None
         self.port = 0
+        self.connected = asyncio.Event()
+        self._sockets: list[web.WebSocketResponse] = []
+        self._acks: dict[str, asyncio.Event] = {}
+        self._triggers: dict[str, float] = {}
 
     @property
     def url(self) -> str:
@@ -58,10 +62,16 @@ class FakeSlack:
     def token(self) -> str:
         return TOKEN
 
+    @property
+    def app_token(self) -> str:
+        return APP_TOKEN
+
     async def __aenter__(self) -> FakeSlack:
         app = web.Application(client_max_size=4_000_000)
         app.router.add_route("*", "/api/{method}", self._api)
         app.router.add_post(WEBHOOK_PATH, self._webhook)
+        app.router.add_get("/socket", self._socket)
+        app.router.add_post("/respond/{envelope}", self._respond)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -73,6 +83,8 @@ class FakeSlack:
 
     async def __aexit__(self, *exc: object) -> None:
         assert self._runner is not None
+        for socket in list(self._sockets):
+            await socket.close()
         await self._runner.shutdown()
         await self._runner.cleanup()
 
@@ -341,10 +353,81 @@ class FakeSlack:
             }
         )
 
+    # Socket Mode, modals, ephemeral answers ----------------------------------------------------
+
     async def connections_open(self, token: str) -> web.StreamResponse:
         if token != APP_TOKEN:
             return refuse("invalid_auth")
-        return refuse("connections_not_offered")
+        return web.json_response({"ok": True, "url": f"ws://127.0.0.1:{self.port}/socket"})
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello", "num_connections": 1})
+        self._sockets.append(socket)
+        self.connected.set()
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                envelope = json.loads(message.data).get("envelope_id")
+                if envelope in self._acks:
+                    self._acks[envelope].set()
+        self._sockets.remove(socket)
+        return socket
+
+    async def deliver(self, kind: str, payload: Body) -> Body:
+        """Send an envelope as Slack does; returns its payload once it is acknowledged.
+
+        Raises ``TimeoutError`` when that takes more than Slack's three seconds.
+        """
+        envelope = f"envelope-{len(self._acks)}"
+        self._acks[envelope] = asyncio.Event()
+        trigger = f"trigger-{envelope}"
+        self._triggers[trigger] = time.monotonic() + 3
+        address = f"http://127.0.0.1:{self.port}/respond/{envelope}"
+        payload = {"trigger_id": trigger, "response_url": address, **payload}
+        await self._sockets[-1].send_json(
+            {
+                "type": kind,
+                "envelope_id": envelope,
+                "payload": payload,
+                "accepts_response_payload": True,
+            }
+        )
+        await asyncio.wait_for(self._acks[envelope].wait(), 3)
+        return payload
+
+    async def press(self, action: Body, user: str = "U0READER") -> Body:
+        """Press a button (an element as it stands in the message) or an overflow's option."""
+        body = {"type": "block_actions", "user": {"id": user}, "actions": [action]}
+        return await self.deliver("interactive", body)
+
+    async def command(self, text: str, user: str = "U0READER", channel: str = "news-watch") -> Body:
+        """Give the command `/watch TEXT`."""
+        found = self.workspace.find(channel)
+        assert found is not None
+        body = {"command": "/watch", "text": text, "user_id": user}
+        body |= {"channel_id": found.id, "channel_name": found.name}
+        return await self.deliver("slash_commands", body)
+
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
+        """A response_url: five uses."""
+        envelope = request.match_info["envelope"]
+        used = sum(each["envelope"] == envelope for each in self.workspace.responses)
+        if used >= 5:
+            return refuse("used_url")
+        self.workspace.responses.append({"envelope": envelope, **await request.json()})
+        return web.Response(text="ok")
+
+    async def do_views_open(self, body: Body) -> web.StreamResponse:
+        if self._triggers.get(str(body.get("trigger_id")), 0.0) < time.monotonic():
+            return refuse("expired_trigger_id")
+        view = body.get("view") or {}
+        found = problems({"text": "modal", "blocks": view.get("blocks") or []})
+        if view.get("type") != "modal" or len(view["title"]["text"]) > 24 or found:
+            self.workspace.refused += found
+            return refuse("invalid_arguments")
+        self.workspace.views.append(view)
+        return web.json_response({"ok": True, "view": {"id": "V1"}})
 
     # Incoming webhooks -------------------------------------------------------------------------
 

@@ -196,6 +196,8 @@ class SlackSender:
             body["channel"] = message.root.channel_id if message.root else self.channel
             if message.root is not None:
                 body["thread_ts"] = message.root.ts
+                if message.broadcast:
+                    body["reply_broadcast"] = True
             if self._client_msg_id:
                 # Not documented as an argument, so nothing relies on it.
                 body["client_msg_id"] = str(uuid.uuid5(_NAMESPACE, message.id))

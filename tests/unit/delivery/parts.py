@@ -91,6 +91,9 @@ class MemoryOutbox:
         ]
         return sorted(rows, key=lambda row: (row.created_at, row.id))[:limit]
 
+    async def outbox_stranded(self) -> Sequence[OutboxRow]:
+        return await self.outbox_rows(states=["sending"])
+
     async def outbox_next(self) -> datetime | None:
         return min((r.not_before for r in self.rows.values() if r.state == "queued"), default=None)
 
