@@ -40,7 +40,8 @@ from monitor.store.port import (
 from monitor.stories.identity import Identified, all_keys, identify, keys_of
 from monitor.stories.index import StoryIndex
 from monitor.stories.summary import summarise
-from monitor.values import Document, Entry, Feed, Hit, Match, ParsedFeed
+from monitor.stories.weights import WINDOW
+from monitor.values import Document, Entry, Feed, Hit, Match, ParsedFeed, Story, StoryDecision
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +135,7 @@ class Pipeline:
         anew; the feeds are polled again with their old validators.
         """
         await self._keep_pace()
+        await self._desk.refresh_silences(self._store)
         planned: dict[str, list[OutboxRow]] = defaultdict(list)
         commits = [await self._decide_safely(polled, planned) for polled in batch]
         # Once a batch: the desk's memory is one value, and only its last state counts.
@@ -259,7 +261,10 @@ class Pipeline:
             watching.ruleset.match(document), document.published, now
         )
         key = next((match.key for match in matches if match.key), None)
-        decision = self.index.assign(document, now, key=key)
+        if baseline and document.published and now - document.published > WINDOW:
+            decision = _bygone(document, document.published)
+        else:
+            decision = self.index.assign(document, now, key=key)
         outcome = "no rule matched"
         if baseline:
             outcome = "baselined"
@@ -307,6 +312,17 @@ class Pipeline:
         commit.withdraw(made.forget)
         commit.outbox.extend(made.rows)
         return made.outcome
+
+
+def _bygone(document: Document, published: datetime) -> StoryDecision:
+    """Return the story of a baseline entry from before the window: over, so it takes no others.
+
+    A feed's first poll brings mostly such entries; to cluster them would cost most of the poll,
+    and fill the window with what nothing can join.
+    """
+    source = document.source or document.feed
+    story = Story(document.id, document.title, published, published, (source,) if source else ())
+    return StoryDecision(story, "new", "published before the days in which stories grow")
 
 
 class _Commit:

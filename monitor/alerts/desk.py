@@ -28,6 +28,7 @@ from monitor.values import Alert, Document, Severity, StoryDecision
 
 BLOB = "alerts/desk"
 WAIT_MOST = timedelta(hours=72)  # a story gets no more sources after its window (stories stage)
+LOOK_EVERY = timedelta(minutes=1)
 WAITING_MOST = 5000  # stories that rules may wait for at once; the oldest give way
 
 
@@ -61,6 +62,7 @@ class Desk:
         self.memory = memory or Memory()
         self.silences = tuple(silences)
         self._changed = False
+        self._look_at: datetime | None = None
 
     @classmethod
     async def load(cls, store: Store) -> Desk:
@@ -101,7 +103,23 @@ class Desk:
         made = plan(matched, prior, router, settings, now, standing)
         bursts = self._count_volumes(matched, router, settings, now)
         self._remember(made, matched, settings, now)
-        return replace(made, rows=(*made.rows, *bursts))
+        rows = (*made.rows, *bursts)
+        held = min((row.not_before for row in rows if row.state == "held"), default=None)
+        if held is not None and self._look_at is not None:
+            self._look_at = min(self._look_at, held)
+        return replace(made, rows=rows)
+
+    def look_is_due(self, now: datetime) -> bool:
+        """Tell whether held rows are to be looked at: reading them all every few seconds would
+        cost too much after a flood. Others may hold rows too, and a clock may be set back, so
+        there is a look each ``LOOK_EVERY`` anyway."""
+        at = self._look_at
+        return at is None or at <= now or at > now + LOOK_EVERY
+
+    def looked(self, now: datetime, following: datetime | None) -> None:
+        """Note that held rows were looked at, and when the next thing is due."""
+        latest = now + LOOK_EVERY
+        self._look_at = min(following, latest) if following is not None else latest
 
     def joined(self, decision: StoryDecision, document: Document, now: datetime) -> Matched | None:
         """Tell the desk of an entry that no rule matched but that joined a story.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.alerts import unanswered
-from monitor.alerts.calendar import last_time
+from monitor.alerts.calendar import last_time, next_time
 from monitor.alerts.desk import Desk
 from monitor.alerts.digest import (
     Bucket,
@@ -50,7 +50,8 @@ class Rounds:
 
         Raises ``StateError``; what was not done is done in the next round.
         """
-        await self._desk.refresh_silences(self._store)
+        if not self._desk.look_is_due(now):
+            return 0
         held = [row for row in await self._store.outbox_rows(states=["held"]) if _mine(row)]
         queued = await self._digests(settings, held, now)
         if queued:
@@ -58,6 +59,7 @@ class Rounds:
         for bucket in due_buckets(held, now):
             queued += await self._release(bucket, held, settings, now)
         queued += await self._ask(held, now)
+        self._desk.looked(now, _following(settings, held, now))
         return queued
 
     # Held rows ---------------------------------------------------------------------------------
@@ -213,6 +215,16 @@ class Rounds:
 def _mine(row: OutboxRow) -> bool:
     """Tell whether a held row is this stage's: others hold rows of unknown outcome."""
     return row.attempts == 0
+
+
+def _following(settings: Settings, held: Sequence[OutboxRow], now: datetime) -> datetime | None:
+    """Return when the next held row or digest is due."""
+    times = [row.not_before for row in held if row.not_before > now]
+    for name, channel in settings.channels.items():
+        if channel.digest is not None and channel.enabled:
+            slot = next_time(channel.digest, channel_policy(name, settings).zone, now)
+            times.extend(filter(None, (slot,)))
+    return min(times, default=None)
 
 
 def _slot(policy: Policy, now: datetime) -> datetime | None:

@@ -40,6 +40,7 @@ class Watch:
     async def takes(self, rule: str, now: datetime, **about: Any) -> list[OutboxRow]:
         """Plan and store one entry, as the pipeline does."""
         self.number += 1
+        await self.desk.refresh_silences(self.store)
         entry = matched(
             rule, **{"story": f"s{self.number}", "title": f"T{self.number}", "at": now, **about}
         )
