@@ -18,7 +18,16 @@ from operator import mul
 
 from monitor.stories.frequencies import Frequencies
 from monitor.stories.terms import Features
-from monitor.stories.weights import DECAY_PER_DAY, EVENT, EVENT_BIAS
+from monitor.stories.weights import (
+    CAUTION,
+    CLEAR,
+    CLEAR_HIGH,
+    CLEAR_LOW,
+    CLEAR_MEMORY,
+    DECAY_PER_DAY,
+    EVENT,
+    EVENT_BIAS,
+)
 
 LOOKED_UP = 16  # rarest terms of an entry that stories are looked up by
 POSTINGS = 150  # a term in more stories than this finds none
@@ -46,9 +55,15 @@ class Cluster:
 
 
 class Clusters:
-    """The live stories, found by their terms."""
+    """The live stories, found by their terms.
+
+    ``clear`` is the running share of entries that clearly belonged to a story, ``asked`` how many
+    entries it has seen (both are part of the state).
+    """
 
     def __init__(self) -> None:
+        self.clear = CLEAR_HIGH
+        self.asked = 0
         self._clusters: dict[str, Cluster] = {}  # in the order of ``last``, oldest first
         self._postings: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -108,16 +123,27 @@ class Clusters:
     ) -> tuple[float, Cluster] | None:
         """Return the log-odds and the cluster of the story that an entry is about, or None.
 
-        Only stories with the same ``key`` are considered.
+        Only stories with the same ``key`` are considered. Moves the running share of clear cases.
         """
         entry = _Entry(features, df)
         best: tuple[float, Cluster] | None = None
         for cluster in self._candidates(entry, key):
             score = EVENT_BIAS + sum(map(mul, entry.measures(cluster), EVENT))
             score -= DECAY_PER_DAY * max(0.0, at - cluster.last) / 86_400
-            if score >= 0 and (best is None or score > best[0]):
+            if best is None or score > best[0]:
                 best = (score, cluster)
-        return best
+        caution = self._caution()
+        clear = best is not None and best[0] >= CLEAR
+        self.clear += (clear - self.clear) / min(CLEAR_MEMORY, self.asked + 20)
+        self.asked += 1
+        if best is None or best[0] < caution:
+            return None
+        return best[0] - caution, best[1]
+
+    def _caution(self) -> float:
+        """Return the log-odds an entry needs, by how clear the stream's entries are."""
+        share = (self.clear - CLEAR_LOW) / (CLEAR_HIGH - CLEAR_LOW)
+        return CAUTION * (1 - min(1.0, max(0.0, share)))
 
     def _candidates(self, entry: _Entry, key: str | None) -> list[Cluster]:
         found: defaultdict[str, float] = defaultdict(float)

@@ -78,8 +78,9 @@ def decide(
     """
     if told is None:
         return "new", "first report"
-    same = revised or not new_source
-    development = _development(title, features, told, copied=repeats is not None, same=same)
+    copied = repeats is not None
+    edited = revised or (copied and bool(source) and not new_source)
+    development = _development(title, features, told, copied=copied, edited=edited)
     if development:
         return "update", development
     if revised:
@@ -92,7 +93,7 @@ def decide(
     return "none", f"the same event again{by}"
 
 
-def _development(title: str, features: Features, told: Told, *, copied: bool, same: bool) -> str:
+def _development(title: str, features: Features, told: Told, *, copied: bool, edited: bool) -> str:
     """Return what is new in the headline, or ""."""
     words = features.headline if len(features.headline) <= LONGEST_HEADLINE else {}
     if title.lower().startswith(_CORRECTIONS):
@@ -107,17 +108,15 @@ def _development(title: str, features: Features, told: Told, *, copied: bool, sa
     ]
     if numbers:
         return f"new number: {', '.join(numbers[:3])}"
+    if edited and told.last_title and features.title:
+        union = len(told.last_title | features.title)
+        if len(told.last_title & features.title) / union < SAME_HEADLINE:
+            return "headline changed"
     if copied:
         return ""  # the same text under another headline
     names = [words[word] for word in words if word in features.headline_names]
     fresh = [name for name in names if hashed(name.casefold()) not in told.words]
-    if len(fresh) >= NEW_NAMES:
-        return f"new names: {', '.join(fresh[:3])}"
-    if same and told.last_title and features.title:
-        union = len(told.last_title | features.title)
-        if len(told.last_title & features.title) / union < SAME_HEADLINE:
-            return "headline changed"
-    return ""
+    return f"new names: {', '.join(fresh[:3])}" if len(fresh) >= NEW_NAMES else ""
 
 
 def _counts(word: str, told: Told) -> bool:

@@ -116,7 +116,9 @@ class StoryIndex:
         if head.next - head.counted >= min(SNAPSHOT, max(100, head.counted)):
             self._head = replace(head, counted=head.next)
             named.append((journal.FREQUENCIES, self._df.to_bytes()))
-        named.append((journal.HEAD, replace(self._head, now=self._now).to_bytes()))
+        clear, asked = self._clusters.clear, self._clusters.asked
+        stored = replace(self._head, now=self._now, clear=clear, asked=asked)
+        named.append((journal.HEAD, stored.to_bytes()))
         return tuple(named)
 
     @classmethod
@@ -134,6 +136,8 @@ class StoryIndex:
         else:
             head = replace(head, counted=min(head.counted, head.low))
         index._now = head.now
+        if head.clear is not None:
+            index._clusters.clear, index._clusters.asked = head.clear, head.asked
         since = max(head.now - WINDOW.total_seconds(), 0.0)
         for row in await store.stories_since(datetime.fromtimestamp(since, UTC)):
             index._restore(row)

@@ -12,7 +12,7 @@ import json
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from struct import pack, unpack
 
 from monitor.stories.duplicates import Record
@@ -30,16 +30,18 @@ class Head:
 
     ``low`` and ``next`` are the numbers of the oldest entry still needed and of the next to come;
     ``counted`` entries are in the stored document frequencies; ``now`` is the latest time seen, in
-    seconds.
+    seconds; ``clear`` and ``asked`` are the clusters' running share (None: none yet).
     """
 
     low: int = 0
     next: int = 0
     counted: int = 0
     now: float = 0.0
+    clear: float | None = None
+    asked: int = 0
 
     def to_bytes(self) -> bytes:
-        return json.dumps([VERSION, self.low, self.next, self.counted, self.now]).encode()
+        return json.dumps([VERSION, *astuple(self)]).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes | None) -> Head:
