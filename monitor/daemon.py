@@ -168,6 +168,7 @@ class Daemon:
             failed += await self._commit(batch)
         await self._tell_baseline(patient=False)
         await self._make_rounds()
+        await self._tell_ops()
         await self._deliver_all()
         return failed
 

@@ -104,10 +104,16 @@ def failing(each: Watched, now: datetime) -> Trouble | None:
 
 
 def silent(each: Watched, now: datetime) -> Trouble | None:
-    """Return the trouble of a feed that answers but brings nothing new, or None."""
+    """Return the trouble of a feed that answers but brings nothing new, or None.
+
+    Counted up to its last good answer: while we were down or it failed it wasn't silent.
+    """
     state, limit = each.state, each.feed.alarm_if_silent
     if state.failures or state.disabled_reason or state.baselined_at is None:
         return None
+    if state.last_ok_at is None:
+        return None
+    until = min(now, state.last_ok_at)
     since = max(filter(None, (state.last_new_at, state.baselined_at)))
     learned = limit is None
     if limit is None:
@@ -115,10 +121,10 @@ def silent(each: Watched, now: datetime) -> Trouble | None:
             return None
         expected = timedelta(days=SILENT_ENTRIES / each.per_day)
         limit = min(max(expected, SILENT_LEAST), SILENT_MOST)
-    if now - since < limit:
+    if until - since < limit:
         return None
     usual = f"usually {each.per_day:.1f} a day" if learned else f"alarm after {_span(limit)}"
-    return Trouble(each.feed.name, f"nothing new for {_span(now - since)} ({usual})", since)
+    return Trouble(each.feed.name, f"nothing new for {_span(until - since)} ({usual})", since)
 
 
 def _since(state: FeedState) -> datetime | None:

@@ -17,7 +17,15 @@ def feed(number: int = 1, alarm: timedelta | None = None, per_day: float = 0.0) 
     key = f"https://example.org/{number}"
     return Watched(
         Feed(key, key, f"Feed {number}", alarm_if_silent=alarm),
-        FeedState(number, key, NOW, NOW, baselined_at=NOW, last_status="ok: 3 entries"),
+        FeedState(
+            number,
+            key,
+            NOW,
+            NOW,
+            baselined_at=NOW,
+            last_ok_at=NOW + 365 * DAY,
+            last_status="ok: 3 entries",
+        ),
         per_day,
     )
 
@@ -109,6 +117,12 @@ def test_a_silent_feed_by_its_own_alarm_and_by_its_habit() -> None:
     assert look(habit, feeds, "ops", NOW + 2 * DAY - HOUR) == []  # a weekend
     assert titles(look(habit, feeds, "ops", NOW + 2 * DAY)) == [("Feed Feed 1 is silent", 0)]
     assert titles(look(habit, feeds, "ops", NOW + 24 * DAY)) == [("Feed Feed 2 is silent", 0)]
+
+
+def test_a_feed_was_not_silent_while_we_were_down() -> None:
+    own = feed(1, alarm=2 * HOUR)
+    down = replace(own, state=replace(own.state, last_ok_at=NOW + HOUR))
+    assert look(FeedWatch(), [down], "ops", NOW + 5 * DAY) == []
 
 
 def test_a_feed_that_fails_is_not_silent_too() -> None:
