@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from monitor.rules.text.fold import analyse, fold
-from monitor.rules.text.inflect import singular, stem
+from monitor.rules.text.inflect import INVARIABLE, singular, stem
 from monitor.rules.text.scan import surfaces_at
 from monitor.rules.tree import Form, Term, Test
 
@@ -47,6 +47,7 @@ for _pair in _COMPOUNDS.split(","):
     if _tail and _pair not in ("vice president", "drone strike"):
         _SPLIT[_head + _tail] = (_head, _tail)
 
+_PLAIN = re.compile(r"[A-Za-z]+(?: [A-Za-z]+)*")
 _WILD = re.compile(r"\*+")
 
 
@@ -71,6 +72,12 @@ def compile_term(
     body = text.strip()
     if not body:
         raise TermError("empty term", "remove it or write a word")
+    if inflect != "stem" and _PLAIN.fullmatch(body):
+        words = body.lower().split(" ")
+        if not _maybe_compound(words):
+            last = _last(words[-1], inflect)
+            form = (*[("f", word) for word in words[:-1]], last)
+            return Term(body, (form,))
     exact = body.startswith("=") and len(body) > 1
     if exact:
         body = body[1:].strip()
@@ -83,6 +90,22 @@ def compile_term(
     forms = _forms(body, exact, inflect, languages)
     shouted = exact and any(len(f) == 1 and fold(f[0][1]) in STOP_WORDS for f in forms)
     return Term(text.strip(), tuple(dict.fromkeys(forms)), shouted)
+
+
+def _maybe_compound(words: list[str]) -> bool:
+    """Whether a plain term needs the thorough way: a known compound, apart or closed."""
+    if len(words) == 1:
+        return words[0] in _SPLIT or words[0].rstrip("s") in _SPLIT
+    return any(
+        left + right in _SPLIT or (left + right).rstrip("s") in _SPLIT
+        for left, right in zip(words, words[1:], strict=False)
+    )
+
+
+def _last(word: str, inflect: Inflect) -> Test:
+    if inflect == "none" or not _pluralises(word):
+        return "f", word
+    return "p", singular(word)
 
 
 def _check_wildcards(body: str) -> None:
@@ -202,10 +225,8 @@ def _tests(
         last = position == len(sequence) - 1
         if wild:
             tests.append(_wild_test(key, wild))
-        elif kind == "f" and last and inflect == "plural" and singular(key) != key:
-            tests.append(("p", singular(key)))
-        elif kind == "f" and last and inflect == "plural" and _pluralises(key):
-            tests.append(("p", key))
+        elif kind == "f" and last:
+            tests.append(_last(key, inflect))
         else:
             tests.append((kind, key))
     return [tuple(tests)]
@@ -217,6 +238,4 @@ def _wild_test(key: str, wild: bool | str) -> Test:
 
 def _pluralises(key: str) -> bool:
     """Whether the plural fold says more than the spelling (numbers, CJK and news don't)."""
-    from monitor.rules.text.inflect import INVARIABLE
-
     return key not in INVARIABLE and any("a" <= char <= "z" or char.isdigit() for char in key)

@@ -21,6 +21,7 @@ from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.make import lazy_match, make_hit
 from monitor.rules.index.plan import Group, Plan, Planner, forms_of
+from monitor.rules.index.postings import ListPostings, Postings, posted
 from monitor.rules.index.score import Scorer, threshold
 from monitor.rules.index.trie import Trie
 from monitor.rules.tree import Form, Node
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _SAMPLE = 16
 """Every sixteenth document is counted for the document frequencies: cheap, and enough for an
 order."""
-_ALWAYS = -1  # the posting of rules without a necessary group
 
 Entry = tuple[int, int, int, Hit]
 """(first slot, last slot, label, hit): sorts by place without comparing hits."""
@@ -50,8 +50,9 @@ class Index:
         if ignore is not None:
             for form in forms_of(ignore):
                 self.trie.add(form)
-        self._postings: dict[int, list[Plan]] = {}
-        self._added: dict[int, list[Plan]] = {}
+        self._postings: Postings = ListPostings({}, ())
+        self._added: Postings | None = None
+        self._fresh: list[Plan] = []
         self._dropped: frozenset[int] = frozenset()
         self.labels: list[tuple[str, str | None]] = []
         self._seen = 0
@@ -71,35 +72,20 @@ class Index:
         self._postings = self._posted(self.plans)
         self.labels = list(self.planner.labels)
 
-    def _posted(self, plans: Sequence[Plan]) -> dict[int, list[Plan]]:
-        shares: dict[int, float] = {}
+    def _posted(self, plans: Sequence[Plan]) -> Postings:
         names: list[Form] = list(self.trie.forms) if plans else []
-        weights: dict[Group, float] = {}
-        postings: dict[int, list[Plan]] = {}
+        shares: dict[int, float] = {}
 
         def weight(group: Group) -> float:
-            known = weights.get(group)
-            if known is None:
-                known = 0.0
-                for form in group:
-                    share = shares.get(form)
-                    if share is None:
-                        share = shares[form] = self._frequencies.share(names[form])
-                    known += share
-                weights[group] = known
-            return known
+            total = 0.0
+            for form in group:
+                share = shares.get(form)
+                if share is None:
+                    share = shares[form] = self._frequencies.share(names[form])
+                total += share
+            return total
 
-        for plan in plans:
-            groups = plan.groups
-            if not groups:
-                plan.others = ()
-                postings.setdefault(_ALWAYS, []).append(plan)
-                continue
-            best = min(range(len(groups)), key=lambda i: weight(groups[i]))
-            plan.others = groups[:best] + groups[best + 1 :]
-            for form in dict.fromkeys(groups[best]):
-                postings.setdefault(form, []).append(plan)
-        return postings
+        return posted(plans, weight, len(names))
 
     def anchored(self, frequencies: Frequencies) -> Index:
         """Return an index of the same rules with other anchors; shares the trie and its memo."""
@@ -134,12 +120,8 @@ class Index:
         other.plans = [plan for plan in self.plans if plan.name not in names] + fresh
         other._postings = self._postings
         other._dropped = self._dropped | {id(plan) for plan in old.values()}
-        added = [
-            plan
-            for plan in {id(p): p for row in self._added.values() for p in row}.values()
-            if plan.name not in names
-        ]
-        other._added = other._posted([*added, *fresh])
+        other._fresh = [plan for plan in self._fresh if plan.name not in names] + fresh
+        other._added = other._posted(other._fresh)
         other.labels = list(self.planner.labels)
         return other
 
@@ -168,28 +150,12 @@ class Index:
 
     def _candidates(self, found: dict[int, list[tuple[int, int]]]) -> list[Plan]:
         """Return plans whose necessary groups all occur and that no veto rules out, in order."""
-        postings = self._postings
         out: dict[int, Plan] = {}
-        absent = found.keys().isdisjoint
-        for form in postings.keys() & found.keys():
-            for plan in postings[form]:
-                for group in plan.others:
-                    if absent(group):
-                        break
-                else:
-                    if not plan.vetoes or absent(plan.vetoes):
-                        out[plan.order] = plan
-        for plan in postings.get(_ALWAYS, ()):
-            if not plan.vetoes or absent(plan.vetoes):
-                out[plan.order] = plan
+        self._postings.candidates(found, out)
         if self._dropped:
             out = {order: plan for order, plan in out.items() if id(plan) not in self._dropped}
-        if self._added:
-            for form in (*(self._added.keys() & found.keys()), _ALWAYS):
-                for plan in self._added.get(form, ()):
-                    if any(map(absent, plan.others)) or (plan.vetoes and not absent(plan.vetoes)):
-                        continue
-                    out[plan.order] = plan
+        if self._added is not None:
+            self._added.candidates(found, out)
         return [out[order] for order in sorted(out)]
 
 

@@ -36,6 +36,8 @@ from monitor.rules.tree import (
 
 Group = tuple[int, ...]
 """Form numbers of which one must occur."""
+_LARGE = 20
+"""Terms from which a group is remembered: lists that many rules share."""
 Label = tuple[str, str | None]
 """A hit's term as spelled, and its entity."""
 
@@ -66,8 +68,7 @@ class Planner:
     def __init__(self, trie: Trie) -> None:
         self.trie = trie
         self.labels: dict[Label, int] = {}
-        self._groups: dict[Node, tuple[Group, tuple[int, ...]]] = {}
-        self._tuples: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._groups: dict[int, tuple[Node, tuple[Group, tuple[int, ...]]]] = {}
 
     def plan(
         self,
@@ -112,7 +113,7 @@ class Planner:
             name,
             tuple(groups),
             tuple(labels) if exact else (),
-            self._shared(tuple(dict.fromkeys(vetoes))),
+            tuple(dict.fromkeys(vetoes)),
             tuple(metas),
             tuple(nears) if exact else (),
             None if exact else tree,
@@ -125,9 +126,9 @@ class Planner:
         """Return (forms, their labels) if any occurrence of any of them makes ``node`` true."""
         if not isinstance(node, (Term, Or, Entity)):
             return None
-        known = self._groups.get(node)
-        if known is not None:
-            return known
+        shared = isinstance(node, Entity) or (isinstance(node, Or) and len(node.parts) > _LARGE)
+        if shared and (known := self._groups.get(id(node))) is not None:
+            return known[1]
         forms: list[int] = []
         labels: list[int] = []
         for term, entity in _terms(node):
@@ -137,13 +138,10 @@ class Planner:
             for form in term.forms:
                 forms.append(self.trie.add(form))
                 labels.append(label)
-        result = (self._shared(tuple(forms)), self._shared(tuple(labels)))
-        if isinstance(node, Entity) or (isinstance(node, Or) and len(node.parts) > 3):
-            self._groups[node] = result
+        result = (tuple(forms), tuple(labels))
+        if shared:
+            self._groups[id(node)] = (node, result)
         return result
-
-    def _shared(self, row: tuple[int, ...]) -> tuple[int, ...]:
-        return self._tuples.setdefault(row, row)
 
     def _necessary(self, node: Node) -> list[Group]:
         """Groups that must each have a hit for ``node`` to hold; empty if nothing can be said."""
@@ -173,11 +171,11 @@ class Planner:
                 return []
             shortest: Group = min(groups, key=_size)
             union.update(dict.fromkeys(shortest))
-        return [self._shared(tuple(union))]
+        return [tuple(union)]
 
     def _forms(self, node: Term | Entity) -> Group:
         terms = (node,) if isinstance(node, Term) else node.terms
-        return self._shared(tuple(self.trie.add(form) for term in terms for form in term.forms))
+        return tuple(self.trie.add(form) for term in terms for form in term.forms)
 
 
 def _conjuncts(tree: Node) -> Iterable[Node]:
