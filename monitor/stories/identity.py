@@ -231,7 +231,7 @@ class _Document:
             if telling_text and found.text is not None:
                 return found.url, "same address and text"
             return None, "its address was used before, for another title and text"
-        if found.text is not None and found.title is not None:
+        if found.text is not None and (found.title is not None or keys.title is None):
             # Without a link these two are all there is; a GUID may be new at each fetch.
             alone = keys.url is None and (telling_title or not fresh_guid)
             if telling_text or (alone and found.same_title and found.same_text):

@@ -122,7 +122,8 @@ def _ends(text: str, start: int, found: re.Match[str]) -> bool:
         return False
     if _INITIAL.match(word) and last[0][-1].isupper():
         return word == "i"  # "J. Smith" goes on, "so did I." ends
-    if word.isdigit() and len(word) <= 2 and last.start() > start:
+    if word.isdigit() and len(word) <= 2:
+        if not text[start : last.start()].strip():
+            return False  # "1. First point": the number begins the sentence
         return _GERMAN_MONTH.match(text, found.end()) is None
-    # "1. First point": the number is the sentence's first word.
-    return not (word.isdigit() and len(word) <= 2 and last.start() == start)
+    return True

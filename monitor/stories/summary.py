@@ -192,13 +192,13 @@ def _window(source: str, each: _Sentence, first: int, last: int, length: int) ->
 
 def _whole_before(source: str, at: int, limit: int) -> int:
     """Return ``at`` moved right to where no character is split from its combining marks."""
-    while at < limit and _joins(source, at):
+    while at < limit and (_joins(source, at) or _in_word(source, at)):
         at += 1
     return at
 
 
 def _whole_after(source: str, at: int, limit: int) -> int:
-    while at > limit and _joins(source, at):
+    while at > limit and (_joins(source, at) or _in_word(source, at)):
         at -= 1
     return at
 
@@ -210,11 +210,15 @@ def _joins(source: str, at: int) -> bool:
     before, after = source[at - 1], source[at]
     if "\u200d" in (before, after) or unicodedata.category(after)[0] == "M":
         return True
-    if after.isalnum() and before.isalnum() and after.isascii() and before.isascii():
-        return True
     return "\U0001f3fb" <= after <= "\U0001f3ff" or (
         "\U0001f1e6" <= before <= "\U0001f1ff" and "\U0001f1e6" <= after <= "\U0001f1ff"
     )
+
+
+def _in_word(source: str, at: int) -> bool:
+    """Tell whether ``at`` is inside a word of a script that has blanks."""
+    before, after = source[at - 1 : at], source[at : at + 1]
+    return before.isalnum() and after.isalnum() and (before + after).isascii()
 
 
 def _shortened(text: str, length: int) -> str:

@@ -23,8 +23,9 @@ _LABELS = (
 )
 _PREFIX = re.compile(
     rf"^\W*(?:(?:{_LABELS})(?:[ ]\d{{1,2}})?"
-    r"(?:\s*[:|!»]+\s*|\s*[–—]\s*|\s+-\s+|-(?=(?-i:[A-Z0-9])))"
-    rf"|[\[(]\s*(?:{_LABELS})\s*[\])]\s*|(?:updates?|wrapup|refile|corrected|rpt)[ -]?\d{{0,2}}-)",
+    r"(?:\s*[:：|!！»]+\s*|\s*[–—]\s*|\s+-\s+|-(?=(?-i:[A-Z0-9])))"
+    rf"|[\[(【]\s*(?:{_LABELS})\s*[\])】]\s*"
+    r"|(?:updates?|wrapup|refile|corrected|rpt)[ -]?\d{0,2}-)",
     re.IGNORECASE,
 )
 _BRACKETED_END = re.compile(
