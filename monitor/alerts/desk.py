@@ -98,6 +98,11 @@ class Desk:
         waiting = self.memory.waiting.get(story)
         if waiting is not None:
             _see(waiting, matched.decision, matched.document.source, now)
+            if matched.entry_id == waiting.matched.entry_id:  # taken up again: rules may be gone
+                kept = tuple(each for each in matched.matches if each.rule in router.rules)
+                matched = replace(matched, matches=kept)
+                if not kept:
+                    del self.memory.waiting[story]
         times = dict(waiting.times) if waiting is not None else {}
         standing = Standing(self.memory.ledger, self.silences, tuple(self.memory.recent), times)
         made = plan(matched, prior, router, settings, now, standing)

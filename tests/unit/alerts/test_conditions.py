@@ -107,6 +107,15 @@ def test_reports_that_do_not_match_count_for_the_story() -> None:
     assert desk.joined(*joins(4, "D", ("A", "B", "C", "D")), NOW + 3 * HOUR) is None
 
 
+def test_a_rule_that_is_gone_alerts_no_more() -> None:
+    desk, gone = Desk(), settings(rules={"Any": {}})
+    desk.plan(matched("Big", sources=("A",)), (), Router(GIVEN), GIVEN, NOW)
+    grown = desk.joined(*joins(3, "C", ("A", "B", "C")), NOW)
+    assert grown is not None
+    assert desk.plan(grown, (), Router(gone), gone, NOW).rows == ()
+    assert desk.joined(*joins(4, "D", ("A", "B", "C", "D")), NOW) is None
+
+
 def test_stories_nobody_waits_for_cost_nothing() -> None:
     desk = Desk()
     assert desk.joined(*joins(2, "B", ("A", "B")), NOW) is None
