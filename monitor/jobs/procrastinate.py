@@ -52,8 +52,8 @@ class ProcrastinateQueue:
         store: PgStore,
         *,
         concurrency: int = 20,
-        heartbeat: timedelta = timedelta(seconds=5),
-        silent: timedelta = timedelta(seconds=30),
+        heartbeat: timedelta = timedelta(seconds=3),
+        silent: timedelta = timedelta(seconds=15),
     ) -> None:
         self.runs: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.store.port import FeedState
 from monitor.store.postgres.bulk import FEED_CHANGE, arrays, unnest
-from monitor.store.postgres.pool import Connection, Pool, fetch, run
+from monitor.store.postgres.pool import SCAN_SECONDS, Connection, Pool, fetch, run
 from monitor.store.rows import (
     FEED_COLUMNS,
     feed_change,
@@ -59,13 +59,15 @@ async def sync(pool: Pool, feeds: Sequence[Feed], now: datetime) -> Mapping[str,
             (at, at, *lists),
         )
 
-    await pool.write(work)
+    await pool.write(work, SCAN_SECONDS)
     return await states(pool)
 
 
 async def states(pool: Pool) -> Mapping[str, FeedState]:
     """Return the states of all active feeds by key."""
-    rows = await pool.rows(f"SELECT {FEED_COLUMNS} FROM feeds WHERE active = 1 ORDER BY id")
+    rows = await pool.rows(
+        f"SELECT {FEED_COLUMNS} FROM feeds WHERE active = 1 ORDER BY id", limit=SCAN_SECONDS
+    )
     return {row[1]: feed_state(row) for row in rows}
 
 

@@ -22,6 +22,8 @@ OLDEST = 130_000  # PostgreSQL 13: the oldest that Procrastinate 3 runs on
 CONNECT_SECONDS = 10
 # A cut network answers nothing at all: no statement may wait longer than this for its answer.
 ANSWER_SECONDS = 30.0
+# For the few that read or write a whole table of up to a million feeds.
+SCAN_SECONDS = 600.0
 TRIES = 4
 OPTIONS: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
@@ -98,11 +100,13 @@ class Pool:
         except (psycopg.Error, TimeoutError) as error:
             raise state_error(error, self.where) from error
 
-    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def write(
+        self, work: Callable[[Connection], Awaitable[T]], limit: float = ANSWER_SECONDS
+    ) -> T:
         """Run ``work`` in a transaction; again where it collided with another one."""
         for tried in range(1, TRIES + 1):
             try:
-                async with self.transaction() as db:
+                async with self.transaction(limit) as db:
                     return await work(db)
             except StateError as error:
                 if tried == TRIES or not isinstance(error.__cause__, _TRANSIENT):

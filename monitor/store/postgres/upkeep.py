@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from monitor.store.port import Retention
-from monitor.store.postgres.pool import Pool, run
+from monitor.store.postgres.pool import SCAN_SECONDS, Pool, run
 from monitor.store.rows import DAY_MICROS, micros
 
 STEP = 2_000
-SCAN_SECONDS = 600.0
 # Measured bytes of a row of `seen` with its index (storage notes): counted, not scanned.
 SEEN_BYTES = 138
 # Indexes and page overhead of the other tables, as a share of their rows' own bytes (measured:
