@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from typing import Any
 
 from monitor.errors import ParseError
 from monitor.sources.parse.draft import EntryDraft, FeedDraft, Markup
 
+_ITEMS_RE = re.compile(r'"items"\s*:\s*\[\s*')
+_BETWEEN = frozenset(" \t\r\n,")
+
 
 def read_json_feed(data: bytes) -> FeedDraft:
     """Return the feed in clean UTF-8 JSON; raises ``ParseError`` where it is something else."""
+    notes: list[str] = []
     try:
         document = json.loads(data, strict=False)
     except (ValueError, RecursionError) as error:
-        raise ParseError(f"The answer looks like JSON but isn't valid: {error}") from None
+        document = _cut_short(data)
+        if document is None:
+            raise ParseError(f"The answer looks like JSON but isn't valid: {error}") from None
+        notes.append("the document is cut short or broken: entries up to there were read")
     if not isinstance(document, dict) or not isinstance(document.get("items"), list):
         raise ParseError(
             "The answer is JSON but not a JSON Feed (no list of items); check the address"
@@ -30,7 +39,32 @@ def read_json_feed(data: bytes) -> FeedDraft:
             if str(each.get("type", "")).lower() == "websub"
         ],
         entries=[_entry(each) for each in document["items"] if isinstance(each, dict)],
+        notes=notes,
     )
+
+
+def _cut_short(data: bytes) -> dict[str, Any] | None:
+    """Return what is whole of a document that ends too early; None where no item is."""
+    text = data.decode("utf-8", "replace")
+    start = _ITEMS_RE.search(text)
+    if start is None:
+        return None
+    decoder = json.JSONDecoder(strict=False)
+    items = []
+    at = start.end()
+    with contextlib.suppress(ValueError, RecursionError):
+        while True:
+            item, at = decoder.raw_decode(text, at)
+            items.append(item)
+            while text[at : at + 1] in _BETWEEN:
+                at += 1
+    if not items:
+        return None
+    try:
+        document = json.loads(text[: start.end()] + "]}", strict=False)
+    except (ValueError, RecursionError):
+        document = {}
+    return {**document, "items": items} if isinstance(document, dict) else None
 
 
 def _entry(item: dict[str, Any]) -> EntryDraft:

@@ -65,7 +65,7 @@ def _read(decoded: Decoded, url: str | None) -> FeedDraft:
             f"The answer is XML but not a feed ({_excerpt(data)}); check the address"
         )
     try:
-        return _read_fast(data, url)
+        return read_fast_or_mended(data, url)
     except Fallback as fallback:
         reason = str(fallback)
     prescan(data)
@@ -83,7 +83,8 @@ def _read(decoded: Decoded, url: str | None) -> FeedDraft:
         return draft
 
 
-def _read_fast(data: bytes, url: str | None) -> FeedDraft:
+def read_fast_or_mended(data: bytes, url: str | None) -> FeedDraft:
+    """Return a feed by the fast path, mended where it isn't well-formed; raises ``Fallback``."""
     try:
         return read_fast(data, url)
     except Fallback as fallback:

@@ -142,6 +142,12 @@ def test_json_feed() -> None:
     assert second.title == "plain <b>"
 
 
+def test_a_json_feed_that_is_cut_short_keeps_its_whole_items() -> None:
+    feed = parse(JSON[: JSON.index('"plain')].encode())
+    assert (feed.title, [entry.raw_id for entry in feed.entries]) == ("J", ["7"])
+    assert any("cut short" in note for note in feed.notes)
+
+
 def item(inner: str) -> bytes:
     return f'<rss version="2.0"><channel><item>{inner}</item></channel></rss>'.encode()
 
