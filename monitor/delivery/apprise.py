@@ -19,7 +19,6 @@ from monitor.delivery.sender import (
     Outgoing,
     Result,
     Sent,
-    TryLater,
     Unclear,
 )
 from monitor.delivery.text import cut, shown, vet_link
@@ -81,7 +80,8 @@ class AppriseSender(OneWay):
             done = await asyncio.wait_for(work, self._timeout)
         except TimeoutError:
             return Unclear("no answer in time")
-        return Sent() if done else TryLater("the service refused it or wasn't reached")
+        # False may be an outage of hours: tried again without end, and no other message waits.
+        return Sent() if done else Unclear("the service refused it or wasn't reached")
 
 
 def without_retry(address: str) -> str:

@@ -26,7 +26,6 @@ from monitor.values import Receipt
 log = logging.getLogger(__name__)
 
 BEFORE_FIRST_TRY = timedelta(minutes=2)  # clocks differ: Slack's timestamps are Slack's
-LOOK_AGAIN = timedelta(seconds=15)
 JANITOR_AFTER = timedelta(minutes=5)
 RESENT_BLOB = "delivery/resent"
 
@@ -190,7 +189,7 @@ class Reconciler:
             return
         rows = [row for row in await self._unknown(lane) if row.id in scan.ids]
         if not lasting:
-            later = now + LOOK_AGAIN
+            later = now + self._waits[0]
             await self._put(
                 lane, [replace(row, not_before=max(row.not_before, later)) for row in rows]
             )

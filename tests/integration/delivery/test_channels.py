@@ -21,7 +21,6 @@ from monitor.delivery.sender import (
     Result,
     Sender,
     Sent,
-    TryLater,
     Unclear,
 )
 from monitor.delivery.webhook import JsonWebhookSender, payload, sign
@@ -220,7 +219,7 @@ class FakeApprise:
     ("address", "said", "expected"),
     [
         ("ntfy://host/topic", True, Sent()),
-        ("ntfy://host/topic", False, TryLater("the service refused it or wasn't reached")),
+        ("ntfy://host/topic", False, Unclear("the service refused it or wasn't reached")),
         ("bad", True, ChannelRefused("not an Apprise URL", "see github.com/caronc/apprise/wiki")),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,15 @@ feeds: []
 """
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait up to ten seconds for something to hold."""
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came to hold")
+
+
 def test_a_posted_alert_has_buttons_that_work(tmp_path: Path) -> None:
     async def run() -> tuple[Message, Mapping[str, Any]]:
         async with FakeSlack() as slack:
@@ -33,13 +42,11 @@ def test_a_posted_alert_has_buttons_that_work(tmp_path: Path) -> None:
                 await asyncio.wait_for(slack.connected.wait(), 10)
                 store = daemon._store
                 await store.enqueue([queued(story_alert(), datetime.now(UTC))])
-                while not slack.workspace.messages("news-watch"):
-                    await asyncio.sleep(0.02)
+                await until(lambda: bool(slack.workspace.messages("news-watch")))
                 (message,) = slack.workspace.messages("news-watch")
                 buttons = message.body["blocks"][-1]["elements"]
                 await slack.press(buttons[1])
-                while not slack.workspace.responses:
-                    await asyncio.sleep(0.02)
+                await until(lambda: bool(slack.workspace.responses))
                 daemon.stop()
                 await asyncio.wait_for(running, 15)
             return message, slack.workspace.responses[0]
