@@ -15,6 +15,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ from monitor.values import Document
 
 LENGTH = 680
 """Characters of a story: the mean of the newswire measured with."""
+POOL = 60_000
+"""Phrases that rules choose from, by a Zipf law: rules share patterns, as those of one desk do."""
+RARE = 0.003
+"""Share of stories above which a phrase is not chosen: nobody watches for "of the"."""
 _WORD = re.compile(r"[A-Za-z][a-z]{2,}")
 _NAME = re.compile(r"\b[A-Z][a-z]{2,}(?: [A-Z][a-z]{2,})?\b")
 _ACRONYM = re.compile(r"\b[A-Z]{2,5}\b")
@@ -71,9 +76,9 @@ def generated(count: int, seed: int) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for _ in range(count):
         row = chance.choices(words, weights, k=120)
-        row = [w.capitalize() if chance.random() < 0.12 else w for w in row]
-        row = [w.upper()[:4] if chance.random() < 0.01 else w for w in row]
-        body = "".join(w + (". " if chance.random() < 0.05 else " ") for w in row[9:])
+        row = [word.capitalize() if chance.random() < 0.12 else word for word in row]
+        row = [word.upper()[:4] if chance.random() < 0.01 else word for word in row]
+        body = "".join(word + (". " if chance.random() < 0.05 else " ") for word in row[9:])
         out.append((" ".join(row[:9]), body))
     return out
 
@@ -81,52 +86,52 @@ def generated(count: int, seed: int) -> list[tuple[str, str]]:
 def rules(documents: Sequence[Document], count: int, seed: int = 42) -> list[dict[str, Any]]:
     """Return ``count`` rules as configuration mappings."""
     chance = random.Random(seed)
-    vocabulary: Counter[str] = Counter()
+    phrases: Counter[str] = Counter()
     names: Counter[str] = Counter()
     acronyms: Counter[str] = Counter()
+    stems: Counter[str] = Counter()
+    own: list[list[str]] = []
+    called: list[list[str]] = []
     for document in documents:
-        text = document.content
-        vocabulary.update(set(_WORD.findall(text.lower())))
-        names.update(set(_NAME.findall(text)))
-        acronyms.update(set(_ACRONYM.findall(text)))
-    rare = [w for w, n in vocabulary.items() if n <= len(documents) * 0.02]
-    common = [w for w, _ in vocabulary.most_common(20_000)]
-    weights = [1 / (rank + 1) ** 0.8 for rank in range(len(common))]
-    known = [w for w, n in names.items() if n <= len(documents) * 0.004]
-    familiar = set(known)
-    short = [w for w, n in acronyms.items() if n <= len(documents) * 0.02] or ["NATO", "OPEC"]
-    rare_set = set(rare)
-    fillers = chance.choices(common, weights, k=count * 8)
+        words = [word.lower() for word in _WORD.findall(document.content)]
+        pairs = {f"{left} {right}" for left, right in pairwise(words)}
+        phrases.update(pairs)
+        stems.update(set(words))
+        own.append(sorted(pairs))
+        found = set(_NAME.findall(document.content))
+        names.update(found)
+        called.append(sorted(found))
+        acronyms.update(set(_ACRONYM.findall(document.content)))
+    limit = len(documents) * RARE
+    pool = [phrase for phrase, n in phrases.most_common() if n <= limit][:POOL]
+    people = [name for name, n in names.most_common() if n <= 4 * limit][: POOL // 3]
+    short = [word for word, n in acronyms.items() if n <= 4 * limit] or ["NATO", "OPEC"]
+    rare = [word for word, n in stems.items() if n <= 4 * limit and len(word) > 5]
+    known, familiar = set(pool), set(people)
+    fill = chance.choices(pool, [1 / (i + 10) ** 0.8 for i in range(len(pool))], k=count * 3)
+    others = chance.choices(people, [1 / (i + 10) ** 0.8 for i in range(len(people))], k=count * 3)
     out: list[dict[str, Any]] = []
     for number in range(count):
-        document = documents[chance.randrange(len(documents))]
-        words = _WORD.findall(document.content)
-        own = "market talks"
-        if len(words) > 3:
-            at = chance.randrange(len(words) - 1)
-            own = f"{words[at].lower()} {words[at + 1].lower()}"
-            if not rare_set.intersection(own.split()) and kind_of(number) == 4:
-                own = f"{own} {words[(at + 2) % len(words)].lower()}"
-        here = [n for n in _NAME.findall(document.content) if n in familiar]
-        name = chance.choice(here) if here else chance.choice(known)
-        taken = fillers[number * 8 : number * 8 + 8]
-        phrases = [own, f"{taken[0]} {taken[1]}", f"{taken[2]} {taken[3]}"]
+        at = chance.randrange(len(documents))
+        mine = [phrase for phrase in own[at] if phrase in known] or pool[:9]
+        here = [name for name in called[at] if name in familiar] or people[:9]
+        terms = [chance.choice(mine), *fill[number * 3 : number * 3 + 2]]
+        group = [chance.choice(here), *others[number * 3 : number * 3 + 3]]
+        rule: dict[str, Any] = {"name": f"rule {number}"}
         kind = kind_of(number)
         if kind == 1:
             word = chance.choice(rare)
-            phrases[1] = f"{word[: max(4, len(word) - 2)]}*"
-        if kind == 2:
-            phrases[2] = "=" + chance.choice(short)
-        group = [name, *chance.choices(known, k=3)]
-        rule: dict[str, Any] = {"name": f"rule {number}"}
+            terms[1] = f"{word[: max(5, len(word) - 2)]}*"
+        elif kind == 2:
+            terms[2] = "=" + chance.choice(short)
         if kind == 3:
-            rule["near"] = {"of": [phrases, group], "within": 10}
+            rule["near"] = {"of": [terms, group], "within": 10}
         elif kind == 4:
-            rule["any"] = phrases[:2]
+            rule["any"] = terms[:2]
         else:
-            rule["any"] = phrases
+            rule["any"] = terms
             rule["entities"] = [group]
-        if number % 10 != 9:
-            rule["none"] = [taken[5]]
+        if kind != 9:
+            rule["none"] = [fill[number * 3 + 2].split()[0]]
         out.append(rule)
     return out

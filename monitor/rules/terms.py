@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Literal
 
@@ -98,7 +99,7 @@ def _maybe_compound(words: list[str]) -> bool:
         return words[0] in _SPLIT or words[0].rstrip("s") in _SPLIT
     return any(
         left + right in _SPLIT or (left + right).rstrip("s") in _SPLIT
-        for left, right in zip(words, words[1:], strict=False)
+        for left, right in itertools.pairwise(words)
     )
 
 

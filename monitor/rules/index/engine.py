@@ -245,8 +245,10 @@ class Run:
         out: list[Entry] = []
         found = self.found
         several = False
-        for form, label in zip(group, labels, strict=True):
+        usual = self.index.planner.usual
+        for at, form in enumerate(group):
             if form in found:
+                label = labels[at] if labels else usual[form]
                 known = self._entries.get((form, label))
                 if known is None:
                     known = self._entries[form, label] = self._made(form, label)

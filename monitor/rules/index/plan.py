@@ -68,6 +68,7 @@ class Planner:
     def __init__(self, trie: Trie) -> None:
         self.trie = trie
         self.labels: dict[Label, int] = {}
+        self.usual: dict[int, int] = {}
         self._groups: dict[int, tuple[Node, tuple[Group, tuple[int, ...]]]] = {}
 
     def plan(
@@ -123,7 +124,10 @@ class Planner:
         )
 
     def group(self, node: Node) -> tuple[Group, tuple[int, ...]] | None:
-        """Return (forms, their labels) if any occurrence of any of them makes ``node`` true."""
+        """Return (forms, their labels) if any occurrence of any of them makes ``node`` true.
+
+        No labels means: each form's usual one (the first that a rule gave it).
+        """
         if not isinstance(node, (Term, Or, Entity)):
             return None
         shared = isinstance(node, Entity) or (isinstance(node, Or) and len(node.parts) > _LARGE)
@@ -131,14 +135,17 @@ class Planner:
             return known[1]
         forms: list[int] = []
         labels: list[int] = []
+        usual = True
         for term, entity in _terms(node):
             if term is None:
                 return None
             label = self.labels.setdefault((term.text, entity), len(self.labels))
             for form in term.forms:
-                forms.append(self.trie.add(form))
+                number = self.trie.add(form)
+                forms.append(number)
                 labels.append(label)
-        result = (tuple(forms), tuple(labels))
+                usual = usual and self.usual.setdefault(number, label) == label
+        result = (tuple(forms), () if usual else tuple(labels))
         if shared:
             self._groups[id(node)] = (node, result)
         return result
