@@ -29,9 +29,9 @@ _TITLES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"(?:400 bad request|401 unauthorized|403 forbidden|404 not found|408 request timeout"
          r"|410 gone|429 too many requests|500 internal server error|502 bad gateway"
          r"|503 service (?:temporarily )?unavailable|504 gateway time-?out"
-         r"|520: web server is returning an unknown error|521: web server is down"
-         r"|522: connection timed out)\W*$", "an error page"),
-        (r"^(?:http )?error (?:4\d\d|5\d\d)\W*$", "an error page"),
+         r"|520 web server is returning an unknown error|521 web server is down"
+         r"|522 connection timed out)\W*$", "an error page"),
+        (r"^(?:http )?error (?:code )?(?:4\d\d|5\d\d)\W*$", "an error page"),
         (r"^(?:internal server error|bad gateway|service (?:temporarily )?unavailable"
          r"|gateway time-?out|page not found|access denied|forbidden|too many requests)\W*$",
          "an error page"),
@@ -45,10 +45,10 @@ MAX_TITLE = 200  # characters; no error page has a longer title
 
 def is_error_item(entry: Entry) -> str | None:
     """Return in plain words what error ``entry`` is, or None for an entry."""
-    title = " ".join(entry.title[: MAX_TITLE + 1].split())
+    title = " ".join(entry.title[: MAX_TITLE + 1].replace(":", " ").split())
     if not title or len(title) > MAX_TITLE:
         return None
     for expression, reason in _TITLES:
         if expression.search(title):
-            return f"{reason}, posted as an item: {title}"
+            return f"{reason}, posted as an item: {' '.join(entry.title.split())}"
     return None

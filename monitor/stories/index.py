@@ -113,7 +113,9 @@ class StoryIndex:
         named = [(journal.slot_name(slot), data) for slot, data in self._dirty.items()]
         self._dirty.clear()
         head = self._head
-        if head.next - head.counted >= min(SNAPSHOT, max(100, head.counted)):
+        # Entries that leave the journal must be in the frequencies that are stored.
+        due = head.next - head.counted >= min(SNAPSHOT, max(100, head.counted))
+        if due or head.low > head.counted:
             self._head = replace(head, counted=head.next)
             named.append((journal.FREQUENCIES, self._df.to_bytes()))
         clear, asked = self._clusters.clear, self._clusters.asked

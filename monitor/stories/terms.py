@@ -137,8 +137,8 @@ def _count(part: str, cased: bool, stem: Stem, stems: Counter[str], names: Count
 
 def _title_case(title: str) -> bool:
     """Tell whether a headline capitalises everything, so that capitals say nothing."""
-    long = [token for token in _TOKEN.findall(title) if len(token) > 3]
-    return bool(long) and sum(token[0].isupper() for token in long) >= 0.7 * len(long)
+    long = [token for token in _TOKEN.findall(title)[1:] if len(token) > 3]
+    return bool(long) and sum(token[0].isupper() for token in long) > 0.8 * len(long)
 
 
 def _pairs(run: str) -> list[str]:
