@@ -34,6 +34,8 @@ PAGE_CAP = 3_000_000  # characters of HTML, scripts not counted; the longest rea
 TEXT_CAP = 400_000  # characters of an article that are kept
 _SHORT_ARTICLE = 1_000  # characters; shorter finds are compared with the less strict mode's
 _LESS = 0.5  # of the other's length
+# when it was first published; the extensive search takes dates out of the prose, and most time
+_DATES = {"original_date": True, "extensive_search": False, "max_date": "2100-01-01"}
 _LONG_TAG_RE = re.compile(r"<[^<>]{20000,}>")
 _HEAVY = ["script", "style", "svg", "iframe", "noscript", "template"]
 
@@ -129,10 +131,15 @@ def _from_html(markup: str, url: str | None) -> Article:
     if not found:
         return _by_shape(markup, language[1] if language else None)
     cleaned = clean_content("\n\n".join(line for line in text.split("\n") if line.strip()))
+    title = title_text(found.title or "", is_html=False) or _tag_title(markup)
+    published = _moment(found.date, markup)
+    if not title or published is None:  # told by the look of the page alone
+        shown = from_plain_text(html_to_text(markup, TEXT_CAP))
+        title, published = title or shown.title, published or shown.published
     return Article(
-        title=title_text(found.title or "", is_html=False) or _shown_title(markup),
+        title=title,
         text=cleaned[:TEXT_CAP],
-        published=_moment(found.date, markup),
+        published=published,
         language=one_line(found.language or (language[1] if language else "")) or None,
         site=one_line(found.sitename or "") or (urlsplit(url).hostname if url else None),
     )
@@ -152,7 +159,12 @@ class _Found:
 def _trafilatura(markup: str, url: str | None, **options: Any) -> _Found | None:
     try:
         found = bare_extraction(
-            markup, url=url, include_comments=False, with_metadata=True, **options
+            markup,
+            url=url,
+            include_comments=False,
+            with_metadata=True,
+            date_extraction_params=dict(_DATES),
+            **options,
         )
     except (ValueError, TypeError, AttributeError, etree.LxmlError, RecursionError):
         return None  # it raises on trees it doesn't expect; the shape of the text remains
@@ -176,11 +188,6 @@ def _lightened(markup: str) -> str:
         markup = tree.html or ""
     # a tag of so many characters holds an image or a bomb: trafilatura is quadratic in attributes
     return _LONG_TAG_RE.sub(" ", markup[:PAGE_CAP])
-
-
-def _shown_title(markup: str) -> str:
-    """Return the page's ``<title>``, or the headline its text shows."""
-    return _tag_title(markup) or from_plain_text(html_to_text(markup, TEXT_CAP)).title
 
 
 def _tag_title(markup: str) -> str:

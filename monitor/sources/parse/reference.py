@@ -53,8 +53,7 @@ def read_with_feedparser(data: bytes, url: str | None = None) -> FeedDraft:
     )
     if not found.get("version") and not found.entries:
         raise ParseError("no feed elements were found")
-    draft = _feed(found.feed)
-    draft.entries = [_entry(each, url) for each in found.entries]
+    draft = draft_of(found, url)
     if not draft.entries and _LAST_OPEN_RE.search(data):
         raise ValueError("none of its entries was found")
     if found.bozo:
@@ -63,6 +62,13 @@ def read_with_feedparser(data: bytes, url: str | None = None) -> FeedDraft:
         if _is_cut(data, draft.entries):
             draft.entries.pop()
             draft.notes.append("the document is cut short: its unfinished last entry is left out")
+    return draft
+
+
+def draft_of(found: Any, url: str | None) -> FeedDraft:
+    """Return the draft of what feedparser returned; ``url`` is the base of relative links."""
+    draft = _feed(found.feed)
+    draft.entries = [_entry(each, url) for each in found.entries]
     return draft
 
 
