@@ -21,7 +21,7 @@ from monitor.clock import Clock
 from monitor.codec import alert_from_json
 from monitor.config.edit import append_rule
 from monitor.config.models import RuleSettings, Settings
-from monitor.delivery.outbox import FOLLOWED_BLOB
+from monitor.delivery.planner import FOLLOWED_BLOB
 from monitor.delivery.slack.actions import (
     MUTE_FOR,
     SNOOZE_FOR,

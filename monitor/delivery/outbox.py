@@ -9,7 +9,6 @@ it, so a crash at any point leaves a row that says what may have happened.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,37 +16,23 @@ from datetime import datetime, timedelta
 from random import Random
 
 from monitor.clock import Clock
-from monitor.codec import alert_from_json
 from monitor.delivery import catchup
+from monitor.delivery.backlog import Backlog
+from monitor.delivery.calls import call
 from monitor.delivery.lanes import ChannelHealth, Lane, Lanes, Pace, Service
 from monitor.delivery.notices import channel_parked, history_unreadable, queued, unknown_channel
 from monitor.delivery.pacing import backoff
+from monitor.delivery.pauses import Pauses
+from monitor.delivery.planner import Planner
 from monitor.delivery.reconcile import Reconciler
 from monitor.delivery.sender import (
-    FORMS,
     ChannelRefused,
-    MessageRefused,
     NotReached,
-    Outgoing,
     RateLimited,
     Result,
-    RootGone,
     Sender,
     Sent,
     Unclear,
-)
-from monitor.delivery.slack.lists import PAGE_PREFIX, pages_of
-from monitor.delivery.threads import (
-    AS_REPLY,
-    AS_ROOT,
-    Plan,
-    Post,
-    Skip,
-    Wait,
-    page_root,
-    plan,
-    plan_notice,
-    plan_page,
 )
 from monitor.delivery.transitions import (
     LOOKS_AFTER,
@@ -64,8 +49,6 @@ from monitor.values import Alert
 log = logging.getLogger(__name__)
 
 PARKED_FOR = 300.0  # a channel that refuses everything is tried again every 5 minutes
-PAUSES_BLOB = "delivery/pauses"
-FOLLOWED_BLOB = "delivery/followed"  # stories whose developments are told in the channel too
 PATIENCE = 0.5  # seconds that one round waits for slow channels before it leaves them to themselves
 OPS = "ops"  # the channel that is told about the others, if it is configured
 HIDDEN = 5.0  # a row overdue in a blocked channel hides later ones from `outbox_next`
@@ -99,6 +82,9 @@ class Deliverer:
         self._resend_after = resend_after
         self._lanes = Lanes(self._pace)
         self._lanes.adopt(self._senders)
+        self._planner = Planner(store)
+        self._backlog = Backlog(store)
+        self._pauses = Pauses(store, clock)
         self._reconciler = Reconciler(store, clock, looks_after)
         self._retired: list[Sender] = []
         self._stopping = False
@@ -110,11 +96,10 @@ class Deliverer:
     async def recover(self) -> int:
         """At start: what was being sent when the process died becomes ``unknown`` and is looked
         for; returns how many rows that are. Pauses that channels asked for are taken up again."""
-        now = self._clock.now()
         changed = await self._unsettled(await self._store.outbox_stranded())
-        await self._finish_catch_ups()
+        await self._backlog.finish()
         await self._reconciler.start()
-        await self._restore_pauses(now)
+        await self._pauses.restore(self._lanes.by_key.values())
         await self._tell_of_unknown_channels()
         return changed
 
@@ -250,8 +235,8 @@ class Deliverer:
         self._latest = max(self._latest, now)
         rows = await self._store.outbox_due(self._latest, room, list(senders))
         if rows and catchup.worth_a_look(rows, self._latest):
-            rows = await self._catch_up(list(senders), rows, room)
-        posts, settled = await self._prepare(rows, senders, now)
+            rows = await self._backlog.collapse(list(senders), rows, room, self._latest)
+        posts, settled = await self._planner.prepare(rows, senders, now)
         lane.service.bucket.take(mono, len(posts) - room)  # what wasn't needed goes back
         lane.backlog = len(rows) >= room
         lane.served_at = mono
@@ -267,8 +252,12 @@ class Deliverer:
         going = True
         for row, post in started:
             if going:
-                changed, going = await self._send(lane, senders[row.channel], row, post)
-                done.append(changed)
+                sender = senders[row.channel]
+                called = await call(lane, sender, row, post, self._clock)
+                wait = self._wait_after(sender)
+                changed = after(row, called.result, self._clock.now(), wait)
+                done.append(replace(changed, error=called.note or changed.error))
+                going = await self._took(lane, row, called.result)
             else:
                 done.append(not_started(row))
         failpoint("before_receipt_committed")
@@ -279,95 +268,6 @@ class Deliverer:
             elif row.state == "sent" and row.looks:
                 await self._reconciler.sent_again(row)
         return len(settled) + len(done)
-
-    async def _prepare(
-        self, rows: Sequence[OutboxRow], senders: Mapping[str, Sender], now: datetime
-    ) -> tuple[list[tuple[OutboxRow, Post]], list[OutboxRow]]:
-        """Return (rows to send with their calls, rows settled without a call)."""
-        posts: list[tuple[OutboxRow, Post]] = []
-        settled: list[OutboxRow] = []
-        for row in rows:
-            try:
-                alert = alert_from_json(row.payload)
-            except ValueError as error:
-                log.error("unreadable alert", extra={"delivery": row.id})
-                settled.append(replace(row, state="dead", error=f"unreadable alert: {error}"[:500]))
-                continue
-            match await self._plan(row, alert, now, senders[row.channel].threads):
-                case Post() as post:
-                    posts.append((row, post))
-                case Wait(until):
-                    settled.append(replace(row, not_before=until))
-                case Skip(note):
-                    settled.append(replace(row, state="sent", error=note))
-        return posts, settled
-
-    async def _plan(self, row: OutboxRow, alert: Alert, now: datetime, threads: bool) -> Plan:
-        if row.story_id.startswith(PAGE_PREFIX):
-            root_id, story_id = page_root(row.story_id)
-            family = await self._store.outbox_rows(channel=row.channel, story_id=story_id)
-            first = next((each for each in family if each.id == root_id), None)
-            return plan_page(row, alert, first, now)
-        if pages := pages_of(alert, row.id):
-            await self._store.enqueue([queued(page, now) for page in pages])
-        if row.kind not in ("update", "escalation"):
-            return Post(Outgoing(row.id, alert))
-        family = await self._store.outbox_rows(channel=row.channel, story_id=row.story_id)
-        siblings = [each for each in family if each.id != row.id]
-        if alert.kind == "ops":
-            return plan_notice(row, alert, siblings, now, threads)
-        decided = plan(row, alert, siblings, now, threads)
-        if isinstance(decided, Post) and decided.note == AS_REPLY and await self._followed(row):
-            return replace(decided, message=replace(decided.message, broadcast=True))
-        return decided
-
-    async def _followed(self, row: OutboxRow) -> bool:
-        blob = await self._store.blob(FOLLOWED_BLOB)
-        return blob is not None and row.story_id in json.loads(blob)
-
-    async def _send(
-        self, lane: Lane, sender: Sender, row: OutboxRow, post: Post
-    ) -> tuple[OutboxRow, bool]:
-        """Make one row's call; returns the row as it is now and whether the lane may go on."""
-        message, note, refused = post.message, post.note, ""
-        result: Result = MessageRefused("not tried")
-        for form in FORMS:
-            lane.bucket.take(self._clock.monotonic())
-            result = await _try(sender, replace(message, form=form))
-            failpoint("after_post")
-            if isinstance(result, RootGone) and message.root is not None:
-                # Someone deleted the message: the update becomes a message of its own.
-                message, note = Outgoing(row.id, alert_from_json(row.payload)), AS_ROOT
-                await self._rest(lane)
-                result = await _try(sender, replace(message, form=form))
-            if not isinstance(result, MessageRefused):
-                break
-            refused = result.reason
-            log.warning(
-                "message refused",
-                extra={"delivery": row.id, "form": form, "reason": result.reason},
-            )
-            await self._rest(lane)
-        # The bucket is paid when the answer is there: measured at the channel, two messages are
-        # never closer than the interval, whatever the network does.
-        if lane.bucket.rate > 0:
-            lane.bucket.restart(self._clock.monotonic())
-        if message.edit and isinstance(result, Unclear):
-            result = NotReached(result.reason)  # an edit made twice is one edit
-        changed = after(row, result, self._clock.now(), self._wait_after(sender))
-        if changed.state == "sent":
-            sent_as = f"sent as {form}: {refused}" if refused else ""
-            changed = replace(changed, error=note or sent_as)
-            if post.edit is not None and note == post.note:
-                await _try(sender, post.edit)  # cosmetic: the next edit makes up for a failed one
-        return changed, await self._took(lane, row, result)
-
-    async def _rest(self, lane: Lane) -> None:
-        """Wait for the lane's next turn within one row's delivery."""
-        lane.bucket.restart(self._clock.monotonic())
-        wait = lane.bucket.ready_at(self._clock.monotonic()) - self._clock.monotonic()
-        if wait > 0:
-            await asyncio.sleep(wait)
 
     async def _took(self, lane: Lane, row: OutboxRow, result: Result) -> bool:
         """Note what ``result`` says of the lane; returns whether it may go on at once."""
@@ -380,7 +280,7 @@ class Deliverer:
                 return True
             case RateLimited(seconds):
                 lane.service.breaker.worked()
-                await self._pause(lane, seconds)
+                await self._pauses.pause(lane, seconds, self._lanes.by_key.values())
             case ChannelRefused(reason, hint):
                 lane.service.breaker.worked()
                 lane.block("parked", mono + PARKED_FOR, f"{reason}: {hint}" if hint else reason)
@@ -399,29 +299,6 @@ class Deliverer:
                 log.warning("delivery failed", extra={**about, "reason": result.reason})
                 return True
         return False
-
-    async def _pause(self, lane: Lane, seconds: float) -> None:
-        """Let ``lane`` rest, and remember it over a restart: going on during a Retry-After can
-        get an app disabled."""
-        now, mono = self._clock.now(), self._clock.monotonic()
-        lane.block("paused", mono + seconds, f"rate limited for {seconds:g} s")
-        log.info("channel paused", extra={"lane": lane.key, "seconds": seconds})
-        pauses = {
-            each.key: [(now + timedelta(seconds=left)).isoformat(), left]
-            for each in self._lanes.by_key.values()
-            if each.blocked == "paused" and (left := each.blocked_until - mono) > 0
-        }
-        await self._store.put_blobs({PAUSES_BLOB: json.dumps(pauses).encode()})
-
-    async def _restore_pauses(self, now: datetime) -> None:
-        blob = await self._store.blob(PAUSES_BLOB)
-        for key, (until, seconds) in (json.loads(blob) if blob else {}).items():
-            lane = self._lanes.by_key.get(key)
-            left = (datetime.fromisoformat(until) - now).total_seconds()
-            if lane is not None and left > 0:
-                # Never longer than was asked for, whatever the wall clock did meanwhile.
-                until_mono = self._clock.monotonic() + min(left, seconds)
-                lane.block("paused", until_mono, "rate limited")
 
     # Unclear outcomes, outages -----------------------------------------------------------------
 
@@ -487,31 +364,6 @@ class Deliverer:
             lane.backlog = True
         return 0
 
-    async def _catch_up(
-        self, channels: list[str], rows: Sequence[OutboxRow], room: int
-    ) -> Sequence[OutboxRow]:
-        """Collapse what waited through an outage; returns the rows that are due then."""
-        collapsed = False
-        for channel in channels:
-            due = await self._store.outbox_due(self._latest, catchup.MOST, [channel])
-            if (made := catchup.collapse(due, self._latest)) is None:
-                continue
-            collapsed = True
-            await self._store.enqueue([queued(made.alert, self._latest)])
-            failpoint("after_catch_up_queued")
-            await self._store.outbox_put([catchup.cover(row) for row in made.covered])
-            log.warning("catching up", extra={"channel": channel, "messages": len(made.covered)})
-        return await self._store.outbox_due(self._latest, room, channels) if collapsed else rows
-
-    async def _finish_catch_ups(self) -> None:
-        """After a crash between the two steps of ``_catch_up``: take the second one."""
-        due = await self._store.outbox_rows(states=["queued"])
-        stands_for = {
-            each for row in due if row.kind == "catch_up" for each in catchup.covered_ids(row)
-        }
-        if covered := [catchup.cover(row) for row in due if row.id in stands_for]:
-            await self._store.outbox_put(covered)
-
     # Words to ops ------------------------------------------------------------------------------
 
     async def _tell_ops(self, alert: Alert) -> None:
@@ -528,12 +380,3 @@ class Deliverer:
         for channel, count in counts.items():
             log.error("alerts for a channel that is not configured", extra={"channel": channel})
             await self._tell_ops(unknown_channel(channel, count, self._clock.now()))
-
-
-async def _try(sender: Sender, message: Outgoing) -> Result:
-    """Make one call; a fault of ours in a sender is an unclear outcome, and stops no channel."""
-    try:
-        return await sender.send(message)
-    except Exception as error:
-        log.exception("sender failed unexpectedly", extra={"delivery": message.id})
-        return Unclear(f"{type(error).__name__}: {error}"[:200])
