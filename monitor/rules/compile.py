@@ -93,6 +93,7 @@ class Builder:
         self.problems: list[RuleProblem] = []
         self._lists: dict[tuple[str, Inflect, tuple[str, ...]], Node | None] = {}
         self._open_lists: list[str] = []
+        self._terms: dict[tuple[str, bool, Context], Term] = {}
         self.ignore = self._ignored()
 
     def note(self, path: Path, message: str, hint: str = "", level: Any = "warning") -> None:
@@ -153,6 +154,9 @@ class Builder:
     # ------------------------------------------------------------------------------- terms
     def term(self, text: str, path: Path, context: Context, *, alias: bool = False) -> Node:
         """Compile one term as written in YAML; raises ``RuleError``."""
+        cached = self._terms.get((text, alias, context))
+        if cached is not None:
+            return cached
         body = text.strip()
         if not body:
             raise fail(path, "empty term", "remove it or write a word")
@@ -168,8 +172,13 @@ class Builder:
         except TermError as error:
             offset = text.find(body) + error.offset
             raise fail(path, str(error), error.hint, offset) from None
-        self._thin(term, path)
+        if not self._thin(term, path):
+            self._terms[text, alias, context] = term
         return term
+
+    def forget(self) -> None:
+        """Let go of what was remembered for speed; the builder itself lives on for the entities."""
+        self._terms.clear()
 
     def regex(self, source: str, path: Path) -> Regex:
         """Compile an RE2 expression; raises ``RuleError``."""
@@ -178,14 +187,15 @@ class Builder:
         except PatternError as error:
             raise fail(path, str(error), error.hint, error.offset) from None
 
-    def _thin(self, term: Term, path: Path) -> None:
+    def _thin(self, term: Term, path: Path) -> bool:
+        """Warn of a term that can hardly be meant; returns whether it did."""
         if not term.forms:
             self.note(
                 path,
                 f"{term.text!r} has no letters or digits and never fires",
                 "write it in words or as a /regular expression/",
             )
-            return
+            return True
         form = term.forms[0]
         if len(form) == 1 and len(form[0][1]) == 1 and form[0][1].isascii() and form[0][0] != "w":
             self.note(
@@ -193,6 +203,8 @@ class Builder:
                 f"{term.text!r} is read as the single letter {form[0][1]!r}",
                 f"for the exact spelling write a regular expression: /{_escaped(term.text)}/",
             )
+            return True
+        return False
 
     def named_list(self, name: str, path: Path, context: Context) -> Node:
         """Return any of the terms of ``lists.NAME``; raises ``RuleError``."""
@@ -602,6 +614,8 @@ def _inflect(value: Any, path: Path) -> Inflect:
 
 
 def _languages(rule: RuleSettings) -> tuple[str, ...]:
+    if rule.inflect != "stem":
+        return ("en",)
     where = rule.where or {}
     named = where.get("languages") or where.get("language") or where.get("lang") or []
     named = named if isinstance(named, list) else [named]

@@ -144,6 +144,7 @@ class RuleSet:
         builder = Builder(settings, bundled())
         compiled = {rule.settings.name: rule for rule in builder.rules(set(names))}
         index = self._index.edited(set(names), list(compiled.values()))
+        index.planner.forget()
         rules = {
             rule.name: rule
             for rule in settings.rules
@@ -210,6 +211,8 @@ def compile_rules(
                 looked_at.append(rule)
         findings = [f for rule in looked_at for f in lint_rule(rule, settings)]
         builder.problems += dict.fromkeys([*findings, *twins(looked_at)])
+        builder.forget()
+        index.planner.forget()
         index.anchor(frequencies or Frequencies())
     finally:
         if collecting:

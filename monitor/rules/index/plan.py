@@ -69,6 +69,7 @@ class Planner:
         self.trie = trie
         self.labels: dict[Label, int] = {}
         self.usual: dict[int, int] = {}
+        self._remembered: dict[int, tuple[Term, Group, int]] = {}
         self._groups: dict[int, tuple[Node, tuple[Group, tuple[int, ...]]]] = {}
 
     def plan(
@@ -123,6 +124,10 @@ class Planner:
             key,
         )
 
+    def forget(self) -> None:
+        """Let go of what was remembered for speed."""
+        self._remembered.clear()
+
     def group(self, node: Node) -> tuple[Group, tuple[int, ...]] | None:
         """Return (forms, their labels) if any occurrence of any of them makes ``node`` true.
 
@@ -136,15 +141,25 @@ class Planner:
         forms: list[int] = []
         labels: list[int] = []
         usual = True
+        remembered = self._remembered
         for term, entity in _terms(node):
             if term is None:
                 return None
+            if entity is None:
+                known_term = remembered.get(id(term))
+                if known_term is not None:
+                    forms += known_term[1]
+                    labels += [known_term[2]] * len(known_term[1])
+                    continue
+            begin = len(forms)
             label = self.labels.setdefault((term.text, entity), len(self.labels))
             for form in term.forms:
                 number = self.trie.add(form)
                 forms.append(number)
                 labels.append(label)
                 usual = usual and self.usual.setdefault(number, label) == label
+            if entity is None and usual:
+                remembered[id(term)] = (term, tuple(forms[begin:]), label)
         result = (tuple(forms), () if usual else tuple(labels))
         if shared:
             self._groups[id(node)] = (node, result)
