@@ -221,7 +221,8 @@ async def stores_table(rows: Sequence[int], folder: Path, database: bool) -> Non
         await sqlite.close()
         if database:
             with fresh_schema(durable=True) as url:
-                pg = await open_postgres(url, tokenize=search_tokens)
+                # One connection, so that its CPU can be read.
+                pg = await open_postgres(url, tokenize=search_tokens, size=1)
                 await claims(pg, count, claimed, "PostgreSQL")
                 if count == rows[-1]:
                     await commits(pg, stored, "PostgreSQL")

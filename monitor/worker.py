@@ -47,8 +47,11 @@ _READ: TypeAdapter[tuple[FeedState, FetchOutcome, ParsedFeed]] = TypeAdapter(
 
 
 def settings_digest(settings: Settings) -> str:
-    """Return a digest of what a configuration says; secrets play no part."""
-    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+    """Return a digest of what a configuration says.
+
+    Secrets play no part, nor does the database's address: a machine may know it by another name.
+    """
+    return hashlib.sha256(settings.model_dump_json(exclude={"state"}).encode()).hexdigest()
 
 
 def to_payload(polled: Polled) -> bytes:
@@ -119,13 +122,16 @@ class Worker(Daemon):
         await super()._drain(decider)
 
     def _ticks(self) -> tuple[tuple[str, Callable[[], Awaitable[None]], float], ...]:
-        ours: dict[str, Callable[[], Awaitable[None]]] = {"poll": self._dispatch}
+        ours: dict[str, Callable[[], Awaitable[None]]] = {"poll": self._careful(self._dispatch)}
         for name, work, _ in super()._ticks():
             if name in ("baseline", "rounds", "ops"):
                 ours[name] = self._leading(self._in_turn(work))
             elif name in ("deliver", "prune"):
                 ours[name] = self._leading(work)
-        ticks = tuple((name, ours.get(name, work), each) for name, work, each in super()._ticks())
+        ticks = tuple(
+            (name, ours.get(name) or self._careful(work), each)
+            for name, work, each in super()._ticks()
+        )
         return (
             *ticks,
             ("beat", self._beat, WAIT_SECONDS),
@@ -221,8 +227,15 @@ class Worker(Daemon):
     async def _poll_shard(self, key: str) -> None:
         if self._waits or self._stopping.is_set():
             return
+        try:
+            await self._poll_due_of(int(key))
+        except StateError as error:
+            # Their claims end, and they are polled again.
+            log.error("store failed; polls will be repeated", extra={"reason": str(error)})
+
+    async def _poll_due_of(self, shard: int) -> None:
         now = self._clock.now()
-        states = await self._pg.due(now, SHARD_BATCH, now + CLAIM, int(key))
+        states = await self._pg.due(now, SHARD_BATCH, now + CLAIM, shard)
         known = [state for state in states if state.key in self._watching.feeds]
         pending = {asyncio.create_task(self._fetch(state)) for state in known}
         try:
@@ -236,7 +249,7 @@ class Worker(Daemon):
             for task in pending:
                 task.cancel()
         if len(states) == SHARD_BATCH:
-            await self._jobs.defer("poll_shard", key)
+            await self._jobs.defer("poll_shard", str(shard))
 
     async def _fetch(self, state: FeedState) -> Polled | None:
         async with self._fetching:
@@ -258,18 +271,24 @@ class Worker(Daemon):
 
     # Deciding and delivering: the leader --------------------------------------------------------
 
+    def _careful(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            try:
+                await work()
+            except StateError as error:
+                self._fresh = False
+                log.error("store failed; it is tried again", extra={"reason": str(error)})
+
+        return run
+
     def _leading(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
             if self._jobs.leads and not self._waits:
-                try:
-                    await work()
-                except StateError as error:
-                    self._fresh = False
-                    log.error("store failed; it is tried again", extra={"reason": str(error)})
+                await work()
             else:
                 self._led = False
 
-        return run
+        return self._careful(run)
 
     def _in_turn(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
