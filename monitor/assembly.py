@@ -29,6 +29,7 @@ from monitor.rules import Compiled, compile_rules
 from monitor.rules.text import search_tokens
 from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
+from monitor.sources.websub_server import websub_server
 from monitor.store import open_store
 from monitor.store.lock import StateLock
 from monitor.store.port import Store
@@ -161,6 +162,17 @@ async def assembled(
             reload=reload,
             rewire=rewire,
         )
+        network = current.settings.network
+        if network.websub_callback is not None:
+            daemon.callback = websub_server(
+                network.websub_callback,
+                network.websub_listen,
+                store,
+                daemon.current_fetcher,
+                clock,
+                daemon.current_states,
+                daemon.take_push,
+            )
         slack = current.settings.slack
         if slack.app_token is not None and slack.token is not None:
             reactions = Reactions(

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from random import Random
 
@@ -26,15 +28,19 @@ from monitor.pipeline import Pipeline, Polled, Watching
 from monitor.preview import RulePreview
 from monitor.rules import Compiled
 from monitor.sources import rhythm
-from monitor.sources.fetch import Fetcher
+from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import held_until
 from monitor.sources.parse import ParsePool
 from monitor.store.port import FeedState, Retention, Store
 from monitor.stories.index import StoryIndex
+from monitor.systemd import Notifier
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT = 64  # polls at once; a hanging feed holds one of them until its deadline
+# Polls at once. The fetcher's slots decide how many really run; here only those that hang count,
+# and they must not keep the others from their turn.
+IN_FLIGHT = 600
+BACKLOG = 128  # polls fetched and not yet decided, whose entries lie in memory
 BATCH = 50  # polls decided and stored in one transaction (group commit)
 # Where a feed's due time is put while it is polled: a crash delays it by this much. Longer than
 # a fetch's deadline and a parse's wall limit together.
@@ -99,6 +105,9 @@ class Daemon:
         self._background: set[asyncio.Future[object]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self.rounds = 0
+        self.callback: AbstractAsyncContextManager[str] | None = None  # where WebSub hubs call
+        self.notifier = Notifier({})
+        self._finished: Counter[str] = Counter()  # ticks that came to their end, by name
         self.listener: SocketMode | None = None  # people's buttons and /watch, if Slack has them
 
     # Life ---------------------------------------------------------------------------------------
@@ -106,7 +115,7 @@ class Daemon:
     async def start(self) -> None:
         """Bring the store in line with the configuration and rebuild what lives in memory."""
         for name, task, _ in self._ticks():
-            self._queue.register(name, _without_key(task))
+            self._queue.register(name, self._counted(name, task))
         now = self._clock.now()
         self._states = dict(await self._store.sync_feeds(list(self._watching.feeds.values()), now))
         self._baseline = BaselineLog(await self._store.blob(BLOB))
@@ -126,13 +135,23 @@ class Daemon:
             await self.listener.start()
         for name in ("poll", "deliver", "prune"):
             await self._queue.defer(name)
-        decider = asyncio.create_task(self._decide_forever(), name="decider")
-        stopping = asyncio.create_task(self._stopping.wait())
-        done, _ = await asyncio.wait({decider, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if decider in done:
-            decider.result()
-        await self._drain(decider)
+        async with contextlib.AsyncExitStack() as serving:
+            if self.callback is not None:
+                listen = await serving.enter_async_context(self.callback)
+                log.info("taking WebSub hubs' calls", extra={"listen": listen})
+            decider = asyncio.create_task(self._decide_forever(), name="decider")
+            self.notifier.ready()
+            self._run_aside(self.notifier.feed_watchdog(self.progress))
+            stopping = asyncio.create_task(self._stopping.wait())
+            done, _ = await asyncio.wait({decider, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if decider in done:
+                decider.result()
+            await self._drain(decider)
+
+    def progress(self) -> tuple[int, int]:
+        """Return how often polling and delivery came round: both grow while the work moves."""
+        return self._finished["poll"], self._finished["deliver"]
 
     def stop(self) -> None:
         """Ask for a clean end; safe to call more than once."""
@@ -213,7 +232,7 @@ class Daemon:
         )
 
     async def _poll_due(self) -> None:
-        free = IN_FLIGHT - len(self._polls)
+        free = min(IN_FLIGHT - len(self._polls), BACKLOG - len(self._undecided))
         if free <= 0 or self._stopping.is_set():
             return
         now = self._clock.now()
@@ -235,6 +254,34 @@ class Daemon:
             log.exception("poll failed unexpectedly", extra={"feed": state.key})
         finally:
             self._polls.pop(state.key, None)
+
+    def current_fetcher(self) -> Fetcher:
+        """Return the fetcher in force."""
+        return self._fetcher
+
+    def current_states(self) -> Mapping[str, FeedState]:
+        """Return the states of the active feeds, as last committed."""
+        return {key: s for key, s in self._states.items() if key in self._watching.feeds}
+
+    async def take_push(self, key: str, outcome: FetchOutcome) -> None:
+        """Take what a WebSub hub sent for a feed, as the answer to a poll; soon, not at once.
+
+        What a crash loses of it, the next poll brings.
+        """
+        self._run_aside(self._take_push(key, outcome))
+
+    async def _take_push(self, key: str, outcome: FetchOutcome) -> None:
+        while key in self._polls or key in self._undecided:  # noqa: ASYNC110 - rare, two sets
+            await asyncio.sleep(0.05)
+        feed, state = self._watching.feeds.get(key), self._states.get(key)
+        if feed is None or state is None or self._stopping.is_set():
+            return
+        self._undecided.add(key)
+        polled = await self._require_pipeline().take_push(feed, state, outcome)
+        if polled is None:
+            self._undecided.discard(key)
+        else:
+            await self._polled.put(polled)
 
     async def _decide_forever(self) -> None:
         while True:
@@ -360,6 +407,7 @@ class Daemon:
         if fresh is None:
             return
         await self._ops.config_changed(self._watching.settings, fresh.settings, self._clock.now())
+        self.notifier.reloading()
         await self._rewire(fresh)
         states = await self._store.sync_feeds(list(fresh.feeds.values()), self._clock.now())
         self._states = dict(states)
@@ -370,6 +418,7 @@ class Daemon:
             "configuration reloaded",
             extra={"feeds": len(fresh.feeds), "rules": len(fresh.ruleset.rules)},
         )
+        self.notifier.ready()
 
     def _on_hangup(self) -> None:
         log.info("SIGHUP: looking at the configuration")
@@ -392,6 +441,15 @@ class Daemon:
         task.add_done_callback(self._background.discard)
 
     # Inside -------------------------------------------------------------------------------------
+
+    def _counted(
+        self, name: str, task: Callable[[], Awaitable[None]]
+    ) -> Callable[[str], Awaitable[None]]:
+        async def run(_key: str) -> None:
+            await task()
+            self._finished[name] += 1
+
+        return run
 
     def _require_pipeline(self) -> Pipeline:
         assert self._pipeline is not None, "start() comes first"
@@ -423,6 +481,7 @@ class Daemon:
 
     async def _drain(self, decider: asyncio.Task[None]) -> None:
         log.info("stopping: finishing what is in flight")
+        self.notifier.stopping()
         loop = asyncio.get_running_loop()
         end = loop.time() + DRAIN.total_seconds()
         await self._queue.stop(timedelta(seconds=2))
@@ -440,13 +499,6 @@ class Daemon:
             except StateError as error:
                 log.error("store failed while stopping", extra={"reason": str(error)})
         await self._deliverer.drain(end)
-
-
-def _without_key(task: Callable[[], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
-    async def run(_key: str) -> None:
-        await task()
-
-    return run
 
 
 def _pollable(state: FeedState, now: datetime, *, due_only: bool) -> bool:

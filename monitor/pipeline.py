@@ -28,6 +28,7 @@ from monitor.sources.holds import with_hold
 from monitor.sources.parse import ParsePool
 from monitor.sources.rhythm import DEFAULT_PACE
 from monitor.sources.schedule import after_poll, common_pace
+from monitor.sources.websub import pushed
 from monitor.store.port import (
     EntryMatch,
     FeedState,
@@ -127,6 +128,25 @@ class Pipeline:
             return Polled(feed, state, outcome, parse_error=str(error))
         failpoint("after_parse")
         return Polled(feed, state, outcome, parsed)
+
+    async def take_push(self, feed: Feed, state: FeedState, outcome: FetchOutcome) -> Polled | None:
+        """Parse what a hub pushed; None where there is nothing to take.
+
+        Before the baseline there is nothing to tell new entries from, and what is no feed is
+        the hub's fault, not the feed's: the next poll finds out.
+        """
+        if state.baselined_at is None:
+            return None
+        try:
+            parsed = await self._parser.parse(
+                outcome.body, content_type=outcome.content_type, url=outcome.url
+            )
+        except ParseError as error:
+            log.warning(
+                "a push was no feed; ignored", extra={"feed": feed.name, "reason": str(error)}
+            )
+            return None
+        return Polled(feed, state, pushed(state, outcome), parsed)
 
     async def commit(self, batch: Sequence[Polled]) -> Committed:
         """Decide what ``batch`` means and store it in one transaction.

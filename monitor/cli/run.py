@@ -14,6 +14,7 @@ import click
 from monitor import failpoints, logs
 from monitor.cli.common import config_option, run_async
 from monitor.errors import EXIT_OK, EXIT_USAGE, UsageError
+from monitor.systemd import Notifier
 
 log_options = [
     click.option(
@@ -54,6 +55,7 @@ def run(config_path: Path, log_level: str, log_json: bool | None) -> None:
     async def main() -> None:
         async with assembled(config_path, os.environ, redactor=redactor) as daemon:
             daemon.handle_signals()
+            daemon.notifier = Notifier(os.environ)
             await daemon.run()
 
     run_async(main)

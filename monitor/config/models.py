@@ -142,6 +142,13 @@ class NetworkSettings(Model):
             examples=["https://news.example.org/websub"],
         ),
     ] = None
+    websub_listen: Annotated[
+        str,
+        Field(
+            description="Where hubs' calls are taken, usually behind a reverse proxy.",
+            examples=["127.0.0.1:8089"],
+        ),
+    ] = "127.0.0.1:8089"
 
 
 class PollingSettings(Model):

@@ -36,7 +36,7 @@ async def websub_server(
     states: Callable[[], Mapping[str, FeedState]],
     deliver: Deliver,
     *,
-    first_round: float = FIRST_ROUND,
+    first_round: float | None = None,
 ) -> AsyncIterator[str]:
     """Take hubs' calls on ``listen`` ("host:port") for as long as the block runs.
 
@@ -61,7 +61,8 @@ async def websub_server(
             raise UsageError(
                 f"network.websub_listen: {listen} can't be used ({error.strerror})"
             ) from error
-        renewing = asyncio.create_task(_renew_forever(subscriber, states, first_round))
+        first = FIRST_ROUND if first_round is None else first_round
+        renewing = asyncio.create_task(_renew_forever(subscriber, states, first))
         try:
             bound = runner.addresses[0]
             yield f"{bound[0]}:{bound[1]}"
