@@ -27,7 +27,7 @@ from monitor.errors import BodyRefused, FetchError, RefusedAddress
 from monitor.sources.answers import fresh_until, retry_after
 from monitor.sources.credentials import feed_headers
 from monitor.sources.decode import ACCEPT_ENCODING, decode_body, too_large, truncated
-from monitor.sources.guard import Guard
+from monitor.sources.guard import Guard, is_near
 from monitor.sources.http1 import Http1Transport
 from monitor.sources.resolve import Resolver
 from monitor.sources.slots import SlotLimits, Slots
@@ -328,7 +328,8 @@ class Fetcher:
             parts = self._guard.vet_url(asked)
             if self._proxied:
                 await self._vet_behind_proxy(parts.hostname or "", parts.port or 80)
-            async with self._slots.slot(parts.netloc.lower()) as others_wait:
+            near = is_near(parts.hostname or "")
+            async with self._slots.slot(parts.netloc.lower(), near=near) as others_wait:
                 started = loop.time()
                 keep = others_wait()
                 headers = self._headers(feed, url, asked, validators, keep)

@@ -258,6 +258,14 @@ def literal_address(host: str) -> str | None:
     return host if _literal(host) is not None else None
 
 
+def is_near(host: str) -> bool:
+    """Tell whether ``host``, as it is written, lies in the operator's own network."""
+    literal = _literal(host)
+    if literal is None:
+        return host.lower().rstrip(".") == "localhost"
+    return address_class(literal) is not None
+
+
 def _literal(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host)

@@ -27,6 +27,7 @@ class SlotLimits:
     total: int = 64
     per_host: int = 2
     hold: float = 2.0
+    near_hold: float = 0.25
     stalled: int = 512
     stalled_per_host: int = 32
     burst: int = 20
@@ -45,6 +46,7 @@ class _Host:
 @dataclass(slots=True)
 class _Lease:
     host: _Host
+    hold: float
     stalled: bool = False
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -59,7 +61,7 @@ class Slots:
         self._stalled = 0
 
     @asynccontextmanager
-    async def slot(self, host: str) -> AsyncIterator[Callable[[], bool]]:
+    async def slot(self, host: str, *, near: bool = False) -> AsyncIterator[Callable[[], bool]]:
         """Wait for a slot for ``host`` and hold it for the ``async with`` block.
 
         Yields a function that tells whether others wait for the same host at the moment.
@@ -76,12 +78,14 @@ class Slots:
         try:
             await entry.running.acquire()
             try:
-                await self._spacing(entry)
+                if not near:
+                    await self._spacing(entry)
                 await self._running.acquire()
             except BaseException:
                 entry.running.release()
                 raise
-            lease = _Lease(entry)
+            limits = self._limits
+            lease = _Lease(entry, min(limits.hold, limits.near_hold) if near else limits.hold)
             self._arm(lease)
             try:
                 yield lambda: entry.users > self._limits.per_host + entry.stalled
@@ -102,7 +106,7 @@ class Slots:
 
     def _arm(self, lease: _Lease) -> None:
         loop = asyncio.get_running_loop()
-        lease.timer = loop.call_later(self._limits.hold, self._move_aside, lease)
+        lease.timer = loop.call_later(lease.hold, self._move_aside, lease)
 
     def _move_aside(self, lease: _Lease) -> None:
         full = self._stalled >= self._limits.stalled

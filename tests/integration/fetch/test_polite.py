@@ -9,6 +9,7 @@ import pytest
 from monitor import __version__
 from monitor.config.models import NetworkSettings
 from monitor.sources.fetch import FetchLimits
+from monitor.sources.resolve import Resolver
 from monitor.sources.slots import SlotLimits
 from monitor.store.port import Validators
 from tests.feedserver import Answer, FeedServer, rss
@@ -114,12 +115,21 @@ def test_polite_13_one_host_is_asked_two_at_a_time(server: FeedServer, fetch_all
     assert server.peak == 2
 
 
+class Here(Resolver):
+    """Every name leads to this machine."""
+
+    def look_up(self, host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+
 def test_polite_13_one_host_is_asked_at_a_bounded_rate(
     server: FeedServer, fetch_all: FetchAll
 ) -> None:
-    urls = [server.script(f"/{n}", Answer(rss())) for n in range(30)]
+    for n in range(30):
+        server.script(f"/{n}", Answer(rss()))
+    urls = [f"http://news.example:{server.port}/{n}" for n in range(30)]
     slots = SlotLimits(burst=5, per_second=50.0)
-    outcomes = fetch_all(urls, limits=FetchLimits(slots=slots))
+    outcomes = fetch_all(urls, limits=FetchLimits(slots=slots), resolver=Here())
     assert {outcome.status for outcome in outcomes} == {"ok"}
     times = sorted(request.at for request in server.requests)
     # 25 requests beyond the burst at 50 a second take half a second, whatever the machine's load
