@@ -15,6 +15,7 @@ from enum import Enum
 
 MIN_BLOCKS = 8  # fewer tell nothing: a short article with a caption and a byline has six
 _MIN_FURNITURE = 2  # blocks in a site's own words before anything is taken off
+_MARKS_OF_A_PAGE = 3  # different blocks in a site's own words before an entry counts as a page
 _MIN_PROSE_BLOCKS = 2
 _MIN_WORDS = 60  # an article has at least so many; what is left must not be less
 _PROSE_WORDS = 12  # a block of running text; headlines have up to 14 but no full stop
@@ -35,6 +36,7 @@ class Kind(Enum):
     PROSE = "prose"
     SHORT = "short"  # headline, byline, caption, list item: an article may have them
     FURNITURE = "furniture"  # a menu, a button
+    ROW = "row"  # short words in a row: a menu, or a table
     LIST = "list"  # the head of a list of other stories
     END = "end"  # what only stands after an article
 
@@ -55,18 +57,20 @@ class Block:
 
 _FURNITURE_WORDS = r"""
     skip\ to\b | jump\ to\b | (?:main\ |site\ |top\ )?(?:menu|navigation)$ | search$ | close$
-    | home$ | (?:log|sign)[\ -]?(?:in|out|up)\b | subscrib(?:e|er)\b | register\b
+    | home$ | (?:log|sign)[\ -]?(?:in|out|up)\b | subscrib(?:e|er)\b
+    | register(?:\ now|\ here|\ for\ free)?$
     | (?:my|your)\ account | share\b(?:\ this|\ on|\ via|\ article|:|$)
     | (?:tweet|pin|like|save|print|e-?mail|copy\ link)$
-    | (?:facebook|twitter|x|google\+|youtube|instagram|linkedin|whatsapp|telegram|reddit|rss|email)
-      (?:[\s,|·•/]+(?:facebook|twitter|x|google\+|youtube|instagram|linkedin|whatsapp|telegram
+    | (?:facebook|twitter|google\+|youtube|instagram|linkedin|whatsapp|telegram|reddit|rss|email)
+      (?:[\s,|·•/]+(?:facebook|twitter|google\+|youtube|instagram|linkedin|whatsapp|telegram
       |reddit|rss|email|print))*$
     | follow\ (?:us|@|\w+\ on)\b | like\ us\b | become\ a\ fan | join\ us\ on | advertisement\b
     | sponsored\b | newsletters?\b | sign\ up\ (?:for|to|now)\b | get\ (?:our|the)\b.*newsletter
     | (?:we|this\ (?:site|website))\ uses?\ cookies | by\ continuing\ to\ (?:use|browse)
     | accept\ (?:all\ )?cookies | cookie\ (?:policy|settings|preferences) | manage\ cookies
     | click\ here\b | download\ (?:our|the)\b.*\bapp\b | support\ (?:us|our\ journalism)\b
-    | donate\b | buy\ (?:now|tickets) | read\ more\b | also\ read\b | continue\ reading\b
+    | donate(?:\ now|\ today)?$ | buy\ (?:now|tickets) | read\ more\b | also\ read\b
+    | continue\ reading\b
     | listen\ to\ this\ (?:article|story) | image\ source[,:] | (?:previous|next)(?:\ article)?$
     | aller\ au\ contenu | abonnez-vous | s['’]abonner | je\ m['’]abonne | se\ connecter
     | partager\b | publicité | lire\ (?:aussi|plus|la\ suite)\b | à\ lire\ aussi | accueil$
@@ -106,6 +110,10 @@ _LEAD = r"^[\W_]*(?:"
 _FURNITURE_RE = re.compile(_LEAD + _FURNITURE_WORDS + ")", re.IGNORECASE | re.VERBOSE)
 _LIST_RE = re.compile(_LEAD + _LIST_WORDS + ")", re.IGNORECASE | re.VERBOSE)
 _END_RE = re.compile(_LEAD + _END_WORDS + ")", re.IGNORECASE | re.VERBOSE)
+_ANY_RE = re.compile(
+    f"{_LEAD}{_FURNITURE_WORDS}|{_LIST_WORDS}|{_END_WORDS})", re.IGNORECASE | re.VERBOSE
+)
+_SHORT_LINE = 250  # characters; a block of ``_FURNITURE_LONGEST`` words is shorter
 _COOKIES_RE = re.compile(
     r"\bcookies?\b.{0,200}\b(?:experience|consent|accept|settings|agree)\b", re.I
 )
@@ -114,6 +122,7 @@ _STOP_RE = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]*(?=\s|$)")
 _CJK_RE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _WORD_RE = re.compile(r"\w+")
 _FURNITURE_LONGEST = 14  # words; a longer block that begins so is a sentence of an article
+_COMMAND = 6  # words; "Sign out of all accounts on your laptop." is a sentence, not a button
 _MENU_ITEM = 3  # words of an entry of a menu in one line
 
 
@@ -145,8 +154,10 @@ def clean_content(text: str) -> str:
 
     Paragraphs are blank lines, before and after. Never returns nothing for something.
     """
+    if not _may_be_page(text):
+        return text
     blocks = split_blocks(text)
-    kept = article_blocks(blocks)
+    kept = article_blocks(blocks) if _is_page(blocks) else None
     if kept is None:
         return text
     return "\n\n".join(blocks[at].text for at in kept)
@@ -154,8 +165,10 @@ def clean_content(text: str) -> str:
 
 def blank_furniture(text: str) -> str:
     """Return ``text`` with its page's furniture turned into line ends, offsets unchanged."""
+    if not _may_be_page(text):
+        return text
     blocks = split_blocks(text)
-    kept = article_blocks(blocks)
+    kept = article_blocks(blocks) if _is_page(blocks) else None
     if kept is None:
         return text
     out = []
@@ -168,6 +181,34 @@ def blank_furniture(text: str) -> str:
     return "".join(out)
 
 
+def _may_be_page(text: str) -> bool:
+    """Whether there can be enough furniture in ``text``: a cheap look that spares most entries."""
+    if text.count("\n") < MIN_BLOCKS - 1:
+        return False
+    found = int("ookie" in text)
+    for line in text[:_CAP].split("\n"):
+        if found >= _MIN_FURNITURE:
+            return True
+        if len(line) <= _SHORT_LINE and line and _ANY_RE.match(line):
+            found += 1
+    return found >= _MIN_FURNITURE
+
+
+def _is_page(blocks: list[Block]) -> bool:
+    """Whether a text is clearly a page: a site's words in three different blocks, and where pages
+    have them: before the first prose, or as the end of an article."""
+    words = (Kind.FURNITURE, Kind.LIST, Kind.END)
+    marks = {block.text for block in blocks if block.kind in words}
+    if len(marks) < _MARKS_OF_A_PAGE:
+        return False
+    for block in blocks:
+        if block.kind is Kind.PROSE:
+            break
+        if block.kind in words:
+            return True
+    return any(block.kind is Kind.END for block in blocks)
+
+
 def article_blocks(blocks: list[Block]) -> list[int] | None:
     """Return which blocks are the article; None where this can't be told or nothing is to go."""
     prose = [block for block in blocks if block.kind is Kind.PROSE]
@@ -176,6 +217,7 @@ def article_blocks(blocks: list[Block]) -> list[int] | None:
         return None
     end = _end(blocks)
     start, stop = _densest([_worth(block) for block in blocks[:end]])
+    start, stop = _widened(blocks, start, stop, end)
     kept = []
     in_list = False
     for at in range(start, stop):
@@ -220,12 +262,29 @@ def _densest(worth: list[float]) -> tuple[int, int]:
     return start, stop
 
 
+def _widened(blocks: list[Block], start: int, stop: int, end: int) -> tuple[int, int]:
+    """Return the stretch up to the next furniture on both sides, from its first prose on.
+
+    A table or a list between paragraphs looks like a menu; only a site's own words part an article
+    from what isn't.
+    """
+    plain = (Kind.PROSE, Kind.SHORT)
+    first = start
+    while first > 0 and blocks[first - 1].kind in plain:
+        first -= 1
+    while first < start and blocks[first].kind is not Kind.PROSE:
+        first += 1
+    while stop < end and blocks[stop].kind in plain:
+        stop += 1
+    return first, stop
+
+
 def _worth(block: Block) -> float:
     if block.kind is Kind.PROSE:
         return float(min(block.words, _PROSE_CAP))
     if block.kind is Kind.SHORT:
         return _SHORT
-    return _FURNITURE if block.kind is Kind.FURNITURE else _LIST
+    return _FURNITURE if block.kind in (Kind.FURNITURE, Kind.ROW) else _LIST
 
 
 def _block(text: str, start: int, end: int) -> Block:
@@ -241,10 +300,14 @@ def _kind(text: str, words: int) -> Kind:
             return Kind.END
         if _LIST_RE.match(head):
             return Kind.LIST
-        if _FURNITURE_RE.match(head) or _is_menu(head):
+        if _FURNITURE_RE.match(head) and not (words > _COMMAND and text.endswith(".")):
             return Kind.FURNITURE
-    elif _COOKIES_RE.search(text[:600]) or _is_menu(text[:600]):
+        if _is_menu(head):
+            return Kind.ROW
+    elif _COOKIES_RE.search(text[:600]):
         return Kind.FURNITURE
+    elif _is_menu(text[:600]):
+        return Kind.ROW
     stops = len(_STOP_RE.findall(text[:2_000]))
     if words >= 2 * _PROSE_WORDS or (words >= _PROSE_WORDS and stops) or stops >= 2 <= words // 4:
         return Kind.PROSE
