@@ -18,7 +18,7 @@ from monitor.clock import Clock
 from monitor.delivery.lanes import Lane
 from monitor.delivery.sender import CantLook, Look, RateLimited, Seen, Sender
 from monitor.delivery.slack.lists import PAGE_PREFIX
-from monitor.delivery.threads import page_root, root_of
+from monitor.delivery.threads import AS_REPLY, AS_ROOT, page_root, root_of
 from monitor.delivery.transitions import found, missed, resend
 from monitor.store.port import OutboxRow, Store
 from monitor.values import Receipt
@@ -43,6 +43,7 @@ class Scan:
     places: list[Receipt | None]
     cursor: str | None = None
     seen: dict[str, list[Receipt]] = field(default_factory=dict)
+    in_threads: set[str] = field(default_factory=set)
 
 
 class Reconciler:
@@ -170,6 +171,8 @@ class Reconciler:
                     await self._cant(lane, scan, reason, lasting)
                     return False
                 case Seen(receipts, cursor):
+                    if scan.places[0] is not None:
+                        scan.in_threads |= receipts.keys()
                     for row_id, where in receipts.items():
                         known = scan.seen.setdefault(row_id, [])
                         known += [each for each in where if each not in known]
@@ -211,7 +214,7 @@ class Reconciler:
             if row.id not in scan.ids:
                 continue
             if receipts := _oldest_first(scan.seen.get(row.id, ())):
-                changed.append(found(row, receipts[0]))
+                changed.append(found(row, receipts[0], _note(row, scan)))
                 await self._remove(sender, row.id, receipts[1:])
             elif row.id in scan.due:
                 changed.append(missed(row, now, self._waits))
@@ -263,6 +266,13 @@ class Reconciler:
             row_id: [channel, at.isoformat()] for row_id, (channel, at) in self._resent.items()
         }
         await self._store.put_blobs({RESENT_BLOB: json.dumps(kept).encode()})
+
+
+def _note(row: OutboxRow, scan: Scan) -> str:
+    """Return how an update that was found had been delivered: its story's next rows ask."""
+    if row.kind != "update":
+        return ""
+    return AS_REPLY if row.id in scan.in_threads else AS_ROOT
 
 
 def _oldest_first(receipts: Iterable[Receipt]) -> list[Receipt]:

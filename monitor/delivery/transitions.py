@@ -83,9 +83,9 @@ def after(row: OutboxRow, result: Result, now: datetime, wait: timedelta) -> Out
             return replace(row, state="dead", error=reason)
 
 
-def found(row: OutboxRow, receipt: Receipt) -> OutboxRow:
-    """Return an ``unknown`` row whose message was seen in the channel."""
-    return replace(row, state="sent", receipt=receipt, error="")
+def found(row: OutboxRow, receipt: Receipt, note: str) -> OutboxRow:
+    """Return an ``unknown`` row whose message was seen in the channel; ``note`` is kept with it."""
+    return replace(row, state="sent", receipt=receipt, error=note)
 
 
 def missed(row: OutboxRow, now: datetime, waits: tuple[timedelta, ...]) -> OutboxRow:

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 API_URL = "https://slack.com/api/"
 TIMEOUT = 30  # seconds for one call, as slack_sdk's own default
+# Errors under which posting works and history doesn't, until a person acts.
+NO_HISTORY = frozenset({"missing_scope", "not_in_channel", "channel_not_found", "access_denied"})
 PAGE = 200  # history messages a page; apps under the 2025 limits get 15 and a cursor
 _NAMESPACE = uuid.UUID("6f1a6a3e-5a0a-5d0e-9d0b-6d3c1f7f2b11")
 
@@ -276,7 +278,8 @@ def _cant(result: Result) -> RateLimited | CantLook:
         case RateLimited():
             return result
         case ChannelRefused(reason, hint):
-            return CantLook(f"{reason}: {hint}", lasting=True)
+            # A dead token is cured before anything can be sent again: wait for that.
+            return CantLook(f"{reason}: {hint}", lasting=reason in NO_HISTORY)
         case NotReached(reason) | Unclear(reason):
             return CantLook(reason)
         case _:
