@@ -24,7 +24,7 @@ from monitor.rules.index.plan import Group, Plan, Planner, forms_of
 from monitor.rules.index.postings import ListPostings, Postings, posted
 from monitor.rules.index.score import Scorer, threshold
 from monitor.rules.index.trie import Trie
-from monitor.rules.tree import Form, Node
+from monitor.rules.tree import Node
 from monitor.values import TEXT_FIELDS, Document, Hit, Match
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ class Index:
         """Post each rule under its rarest necessary group."""
         self._frequencies = frequencies
         self._postings = self._posted(self.plans)
-        self.labels = list(self.planner.labels)
+        self.labels = self.planner.names
 
     def _posted(self, plans: Sequence[Plan]) -> Postings:
-        names: list[Form] = list(self.trie.forms) if plans else []
+        names = self.trie.names
         shares: dict[int, float] = {}
 
         def weight(group: Group) -> float:
@@ -110,7 +110,7 @@ class Index:
         other._frequencies = self._frequencies
         old = {plan.name: plan for plan in self.plans if plan.name in names}
         fresh = [plan_of(self.planner, rule) for rule in rules if rule.tree is not None]
-        last = max((plan.order for plan in self.plans), default=-1)
+        last = self.plans[-1].order if self.plans else -1
         for plan in fresh:
             if plan.name in old:
                 plan.order = old[plan.name].order
@@ -118,16 +118,17 @@ class Index:
                 last += 1
                 plan.order = last
         other.plans = [plan for plan in self.plans if plan.name not in names] + fresh
+        other.plans.sort(key=lambda plan: plan.order)
         other._postings = self._postings
         other._dropped = self._dropped | {id(plan) for plan in old.values()}
         other._fresh = [plan for plan in self._fresh if plan.name not in names] + fresh
         other._added = other._posted(other._fresh)
-        other.labels = list(self.planner.labels)
+        other.labels = self.planner.names
         return other
 
     def frequencies(self) -> Frequencies:
         """Return what was learned, folded into what was known before."""
-        names = list(self.trie.forms)
+        names = self.trie.names
         merged = Frequencies.from_bytes(self._frequencies.to_bytes())
         forms = [names[form] for form, count in self._counts.items() for _ in range(count)]
         merged.observe(forms, self._seen // _SAMPLE)

@@ -68,6 +68,7 @@ class Planner:
     def __init__(self, trie: Trie) -> None:
         self.trie = trie
         self.labels: dict[Label, int] = {}
+        self.names: list[Label] = []
         self.usual: dict[int, int] = {}
         self._remembered: dict[int, tuple[Term, Group, int]] = {}
         self._groups: dict[int, tuple[Node, tuple[Group, tuple[int, ...]]]] = {}
@@ -152,7 +153,9 @@ class Planner:
                     labels += [known_term[2]] * len(known_term[1])
                     continue
             begin = len(forms)
-            label = self.labels.setdefault((term.text, entity), len(self.labels))
+            label = self.labels.setdefault((term.text, entity), len(self.names))
+            if label == len(self.names):
+                self.names.append((term.text, entity))
             for form in term.forms:
                 number = self.trie.add(form)
                 forms.append(number)

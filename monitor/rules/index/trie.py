@@ -66,6 +66,7 @@ class Trie:
 
     def __init__(self) -> None:
         self.forms: dict[Form, int] = {}
+        self.names: list[Form] = []
         self._tests: dict[str, dict[str, int]] = {}
         self._count = 0
         self._root: dict[int, _Node] = {}
@@ -81,7 +82,8 @@ class Trie:
         number = self.forms.get(form)
         if number is not None:
             return number
-        number = self.forms[form] = len(self.forms)
+        number = self.forms[form] = len(self.names)
+        self.names.append(form)
         edges = self._root
         node: _Node = []
         for position, test in enumerate(form):
