@@ -11,7 +11,7 @@ from random import Random
 
 from monitor import logs
 from monitor.clock import Clock, SystemClock
-from monitor.config.load import Loaded, load
+from monitor.config.load import load
 from monitor.config.models import Settings
 from monitor.config.reload import Reloader
 from monitor.config.secrets import secret_values
@@ -23,9 +23,9 @@ from monitor.delivery.slack.send import API_URL
 from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import ConfigError, Problem
 from monitor.jobs.local import LocalQueue
+from monitor.loading import compiled_watch, state_target
 from monitor.pipeline import Watching
 from monitor.reactions import InForce, Reactions
-from monitor.rules import Compiled, compile_rules
 from monitor.rules.text import search_tokens
 from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
@@ -36,40 +36,6 @@ from monitor.store.port import Store
 from monitor.store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
-
-
-def rule_problems(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:
-    """Return the rule compiler's findings with their places in the configuration files."""
-    out = []
-    for problem in compiled.problems:
-        place = None
-        if problem.offset is not None:
-            place = loaded.positions.in_scalar(problem.path, problem.offset)
-        place = place or loaded.positions.place(problem.path)
-        out.append(Problem(problem.message, place, problem.hint, problem.level, problem.excerpt))
-    return tuple(out)
-
-
-def compiled_watch(
-    loaded: Loaded, *, lenient: bool = False
-) -> tuple[Compiled, tuple[Problem, ...]]:
-    """Compile a loaded configuration's rules; raises ``ConfigError`` with every error found.
-
-    ``lenient`` lets a rule pass that can't fire (only ``none``). Returns the compiled rules and all
-    warnings and notes.
-    """
-    compiled = compile_rules(loaded.settings, lenient=lenient)
-    problems = rule_problems(loaded, compiled)
-    errors = [problem for problem in problems if problem.level == "error"]
-    if errors:
-        raise ConfigError(errors)
-    return compiled, loaded.warnings + problems
-
-
-def state_target(loaded: Loaded) -> str:
-    """Return where the state lives: a directory relative to the configuration, or a URL."""
-    state = loaded.settings.state
-    return state if "://" in state else str((loaded.path.parent / state).resolve())
 
 
 def daemon_kind(store: Store, concurrency: int | None) -> Callable[..., Daemon]:

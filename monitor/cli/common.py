@@ -17,13 +17,12 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from monitor.assembly import compiled_watch, rule_problems, state_target
 from monitor.clock import Clock, SystemClock
 from monitor.config.load import Loaded, load
 from monitor.errors import Problem
+from monitor.loading import compiled_watch, rule_problems, state_target
 from monitor.rules import Compiled, compile_rules
 from monitor.rules.text import search_tokens
-from monitor.store import open_store
 from monitor.store.port import Store
 
 T = TypeVar("T")
@@ -68,6 +67,8 @@ def load_watch(path: Path, *, tolerant: bool = False, lenient: bool = False) -> 
 @asynccontextmanager
 async def opened_store(loaded: Loaded, clock: Clock | None = None) -> AsyncIterator[Store]:
     """Open the configured store, and close it at the end. Takes no lock: a daemon may run."""
+    from monitor.store import open_store
+
     clock = clock or SystemClock()
     store = await open_store(state_target(loaded), now=clock.now(), tokenize=search_tokens)
     try:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from monitor.assembly import state_target
 from monitor.cli.common import config_option, emit, json_option, run_async, stdout_console
 from monitor.config.load import load
 from monitor.errors import EXIT_FINDINGS, CorruptState
+from monitor.loading import state_target
 from monitor.rules.text import search_tokens
 from monitor.store import open_store
 from monitor.store.transfer import Copied, copy_store, restore_database

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from monitor.assembly import compiled_watch
 from monitor.cli.common import config_option
 from monitor.config.edit import write
 from monitor.config.load import load
 from monitor.config.schema import SCHEMA_FILE, schema_text
 from monitor.config.starter import regions, starter, topics
 from monitor.errors import UsageError
+from monitor.loading import compiled_watch
 
 
 @click.command()

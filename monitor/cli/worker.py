@@ -25,8 +25,9 @@ from monitor.errors import UsageError
 @log_options[1]
 def worker(config_path: Path, concurrency: int, log_level: str, log_json: bool | None) -> None:
     """Run one worker of a cluster (`state: postgresql://…`); any number may run, anywhere."""
-    from monitor.assembly import assembled, state_target
+    from monitor.assembly import assembled
     from monitor.config.load import load
+    from monitor.loading import state_target
 
     redactor = set_up_logging(log_level, log_json)
     if "://" not in state_target(load(config_path, os.environ)):

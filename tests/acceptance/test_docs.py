@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor.assembly import compiled_watch
 from monitor.config.load import load
+from monitor.loading import compiled_watch
 from tests.acceptance.process import ROOT, Process, run
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from monitor import logs
-from monitor.assembly import compiled_watch
 from monitor.config.load import load, secret_values
 from monitor.errors import ConfigError
+from monitor.loading import compiled_watch
 from tests.unit.config.samples import loaded, refused, write
 
 TOKEN = "xoxb-canary-canary-canary"
