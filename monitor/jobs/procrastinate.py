@@ -23,7 +23,7 @@ from procrastinate.worker import Worker
 from monitor.errors import NewswatchError, StateError
 from monitor.jobs.port import Task
 from monitor.store.postgres.migrate import LOCK_KEY
-from monitor.store.postgres.pool import OPTIONS, Connection, fetch, run
+from monitor.store.postgres.pool import Connection, fetch, run
 from monitor.store.postgres.store import PgStore
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class ProcrastinateQueue:
         self._leadership = store.leadership("dispatcher")
         self._leads = False
         connector = procrastinate.PsycopgConnector(
-            conninfo=store.pool.url, min_size=1, max_size=concurrency + 2, kwargs=OPTIONS
+            conninfo=store.pool.url, min_size=1, max_size=concurrency + 2, kwargs=store.pool.options
         )
         self._app = procrastinate.App(connector=connector)
         self._registered: set[str] = set()

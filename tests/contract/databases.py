@@ -68,7 +68,7 @@ def fresh_schema(*, durable: bool = False) -> Iterator[str]:
         finally:
             db.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'newswatch' AND pid <> pg_backend_pid() AND EXISTS "
+                "WHERE application_name LIKE 'newswatch-%%' AND pid <> pg_backend_pid() AND EXISTS "
                 "(SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = "
                 "pg_stat_activity.pid AND c.relnamespace = %s::regnamespace)",
                 (name,),

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # A worker that has not been heard of for so long is taken for dead.
 SILENT = timedelta(seconds=60)
 FORGOTTEN = timedelta(days=1)
+# Longer than an operation may wait for its answer (30 s), shorter than what is promised (60 s).
+SEAT_SILENT = timedelta(seconds=40)
 
 
 class StaleConfiguration(StateError):
@@ -58,7 +60,9 @@ turn_connection: ContextVar[Connection | None] = ContextVar("turn_connection", d
 class Leadership:
     """One holder at a time in the whole cluster, by a session's advisory lock.
 
-    The lock goes when its session does; ``hold`` must be asked before each round of work.
+    The lock goes when its session does; ``hold`` must be asked before each round of work. A server
+    that hasn't noticed that the holder is gone (a proxy or a firewall between them swallows what
+    would tell it) is told: the sessions of a holder silent for ``SEAT_SILENT`` are ended.
     """
 
     def __init__(self, pool: Pool, name: str) -> None:
@@ -78,17 +82,38 @@ class Leadership:
                 if self._db is None or self._db.closed:
                     self._held = False
                     self._db = await self._pool.connect(autocommit=True)
-                if self._held:
-                    await run(self._db, "SELECT 1")
-                else:
+                if not self._held:
                     rows = await fetch(
                         self._db, f"SELECT pg_try_advisory_lock({LOCK_KEY})", (self._name,)
                     )
                     self._held = bool(rows[0][0])
+                await (self._sit if self._held else self._unseat)(self._db)
                 return self._held
         except (psycopg.Error, TimeoutError) as error:
             await self.release()
             raise state_error(error, self._pool.where) from error
+
+    async def _sit(self, db: Connection) -> None:
+        await run(
+            db,
+            "INSERT INTO seats VALUES (%s, current_setting('application_name'), clock_timestamp()) "
+            "ON CONFLICT (name) DO UPDATE SET held_by = excluded.held_by, "
+            "beat_at = excluded.beat_at",
+            (self._name,),
+        )
+
+    async def _unseat(self, db: Connection) -> None:
+        """End the sessions of a holder that has been silent for too long."""
+        gone = await fetch(
+            db,
+            "SELECT pg_terminate_backend(a.pid) FROM seats AS s JOIN pg_stat_activity AS a "
+            "ON a.application_name = s.held_by AND a.datname = current_database() "
+            "WHERE s.name = %s AND s.beat_at < clock_timestamp() - %s "
+            "AND s.held_by <> current_setting('application_name')",
+            (self._name, SEAT_SILENT),
+        )
+        if gone:
+            log.warning("ended the sessions of a silent leader", extra={"sessions": len(gone)})
 
     async def release(self) -> None:
         """Let another one lead."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import psycopg
@@ -31,7 +32,6 @@ OPTIONS: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    "application_name": "newswatch",
 }
 KEEPALIVE = {
     "tcp_keepalives_idle": 10,
@@ -48,13 +48,15 @@ class Pool:
     def __init__(self, url: str, *, size: int = 8) -> None:
         self.url = url
         self.where = place(url)
+        # Tells the sessions of this process from those of others (see Leadership).
+        self.options = {**OPTIONS, "application_name": f"newswatch-{token_hex(6)}"}
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=size,
             open=False,
             timeout=CONNECT_SECONDS,
-            kwargs=OPTIONS,
+            kwargs=self.options,
             check=AsyncConnectionPool.check_connection,
             reconnect_timeout=CONNECT_SECONDS,
         )
@@ -81,7 +83,9 @@ class Pool:
     async def connect(self, *, autocommit: bool = False) -> Connection:
         """Return a connection of its own, outside the pool."""
         try:
-            db = await psycopg.AsyncConnection.connect(self.url, autocommit=autocommit, **OPTIONS)
+            db = await psycopg.AsyncConnection.connect(
+                self.url, autocommit=autocommit, **self.options
+            )
             if autocommit:
                 # It will hold locks. The server must notice a client that has fallen silent, or
                 # they would stay held for hours.

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -136,6 +137,7 @@ async def test_a_sender_cut_off_while_it_posts_keeps_the_last_word_only_on_succe
 POSTER = """
 import asyncio, os, sys
 from dataclasses import replace
+from datetime import timedelta
 from monitor.errors import StateError
 from monitor.store.postgres import open_postgres
 from tests.contract.samples import DAY, NOW, tokenize
@@ -323,6 +325,27 @@ async def test_one_leads_and_another_takes_over(database: str) -> None:
         assert await seats[1].hold()
         assert not await seats[0].hold()
         for seat in seats:
+            await seat.release()
+
+
+async def test_a_leader_that_the_server_has_not_missed_is_unseated(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session stands, so the lock does, but it has been silent for too long."""
+    async with stores(database) as (one, other):
+        silent, waiting = (store.leadership("dispatcher") for store in (one, other))
+        assert await silent.hold()
+        assert not await waiting.hold()
+        monkeypatch.setattr(cluster, "SEAT_SILENT", timedelta(seconds=0.2))
+        await asyncio.sleep(0.3)
+        assert not await waiting.hold()  # this ends the silent one's session
+        async with asyncio.timeout(10):
+            while not await waiting.hold():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        with pytest.raises(StateError):
+            await silent.hold()
+        assert not await silent.hold()
+        for seat in (silent, waiting):
             await seat.release()
 
 

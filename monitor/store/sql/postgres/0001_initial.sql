@@ -123,6 +123,13 @@ CREATE TABLE inbox (
   payload bytea NOT NULL
 );
 
+-- Who holds a seat of which the cluster has one, and when it was last known to be alive.
+CREATE TABLE seats (
+  name text COLLATE "C" PRIMARY KEY,
+  held_by text COLLATE "C" NOT NULL,
+  beat_at timestamptz NOT NULL
+);
+
 CREATE TABLE workers (
   id text COLLATE "C" PRIMARY KEY,
   host text COLLATE "C" NOT NULL,
