@@ -59,7 +59,7 @@ def _read(decoded: Decoded, url: str | None) -> FeedDraft:
         raise ParseError(
             f"The answer is plain text, not a feed ({_excerpt(data)}); check the address"
         )
-    page = _page(data)
+    page = _page(data, url)
     if not _FEED_RE.search(data):
         raise page or ParseError(
             f"The answer is XML but not a feed ({_excerpt(data)}); check the address"
@@ -99,7 +99,7 @@ def read_fast_or_mended(data: bytes, url: str | None) -> FeedDraft:
         return draft
 
 
-def _page(data: bytes) -> ParseError | None:
+def _page(data: bytes, url: str | None) -> ParseError | None:
     """Return the error for an HTML page, saying which kind; None where it is none."""
     head = data[:_PAGE_HEAD]
     if not _HTML_RE.search(head[:4096]):
@@ -116,6 +116,13 @@ def _page(data: bytes) -> ParseError | None:
             "The answer is a page that sends browsers elsewhere, not a feed; open it and take "
             "the feed's new address",
             "html_page",
+        )
+    from monitor.sources.discover import feed_links  # which itself decodes pages by this package
+
+    named = [each.url for each in feed_links(data, url=url) if each.declared] if url else []
+    if named:
+        return ParseError(
+            f"The answer is an HTML page, not a feed; it names one: use {named[0]}", "html_page"
         )
     return ParseError(
         "The answer is an HTML page, not a feed; `newswatch feeds discover` finds feeds of a page",
