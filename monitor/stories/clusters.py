@@ -24,13 +24,19 @@ from monitor.stories.weights import (
     CLEAR_HIGH,
     CLEAR_LOW,
     CLEAR_MEMORY,
+    CLEAR_START,
+    CLEAR_WARM,
     DECAY_PER_DAY,
     EVENT,
     EVENT_BIAS,
+    SHARED_STEMS,
+    START_CAUTION,
+    START_ENTRIES,
 )
 
 LOOKED_UP = 16  # rarest terms of an entry that stories are looked up by
 POSTINGS = 150  # a term in more stories than this finds none
+VISITED = 600  # stories counted over all terms; the rarest terms come first
 CANDIDATES = 12  # stories that are scored
 MAX_TERMS = 100  # heaviest terms of a story that are kept
 NAME = "^"  # marks a name among the terms of the frequencies
@@ -62,10 +68,11 @@ class Clusters:
     """
 
     def __init__(self) -> None:
-        self.clear = CLEAR_HIGH
+        self.clear = CLEAR_START
         self.asked = 0
         self._clusters: dict[str, Cluster] = {}  # in the order of ``last``, oldest first
-        self._postings: defaultdict[str, set[str]] = defaultdict(set)
+        self._postings: defaultdict[str, dict[str, Cluster]] = defaultdict(dict)
+        self._keyed = False  # some story has a key
 
     def __len__(self) -> int:
         return len(self._clusters)
@@ -77,8 +84,9 @@ class Clusters:
     def put(self, cluster: Cluster) -> None:
         """Take in a cluster as it was stored; clusters must come in the order of ``last``."""
         self._clusters[cluster.story_id] = cluster
+        self._keyed = self._keyed or cluster.key is not None
         for term in cluster.stems:
-            self._postings[term].add(cluster.story_id)
+            self._postings[term][cluster.story_id] = cluster
 
     def expire(self, before: float) -> list[str]:
         """Forget the stories without an entry since ``before`` (seconds); returns their ids."""
@@ -98,11 +106,12 @@ class Clusters:
         """Add an entry to a story, new or live; returns its cluster."""
         cluster = self._clusters.pop(story_id, None) or Cluster(story_id, key, at)
         self._clusters[story_id] = cluster
+        self._keyed = self._keyed or key is not None
         cluster.size += 1
         cluster.last = max(cluster.last, at)
         for term, count in features.stems.items():
             cluster.stems[term] = cluster.stems.get(term, 0.0) + 1 + math.log(count)
-            self._postings[term].add(story_id)
+            self._postings[term][story_id] = cluster
         for name, count in features.names.items():
             cluster.names[name] = cluster.names.get(name, 0.0) + 1 + math.log(count)
         stems = _times(cluster.stems, df.weights(cluster.stems))
@@ -134,38 +143,43 @@ class Clusters:
                 best = (score, cluster)
         caution = self._caution()
         clear = best is not None and best[0] >= CLEAR
-        self.clear += (clear - self.clear) / min(CLEAR_MEMORY, self.asked + 20)
+        self.clear += (clear - self.clear) / min(CLEAR_MEMORY, self.asked + CLEAR_WARM)
         self.asked += 1
         if best is None or best[0] < caution:
+            return None
+        if caution > 0 and len(best[1].stems.keys() & entry.stems.keys()) < SHARED_STEMS:
             return None
         return best[0] - caution, best[1]
 
     def _caution(self) -> float:
         """Return the log-odds an entry needs, by how clear the stream's entries are."""
         share = (self.clear - CLEAR_LOW) / (CLEAR_HIGH - CLEAR_LOW)
-        return CAUTION * (1 - min(1.0, max(0.0, share)))
+        learned = CAUTION * (1 - min(1.0, max(0.0, share)))
+        return max(learned, START_CAUTION * (1 - self.asked / START_ENTRIES))
 
     def _candidates(self, entry: _Entry, key: str | None) -> list[Cluster]:
         found: defaultdict[str, float] = defaultdict(float)
-        looked_up = 0
+        looked_up = visited = 0
         for negative, term in entry.by_weight:
             stories = self._postings.get(term)
             if not stories or len(stories) > POSTINGS:
                 continue
             square = negative * negative
-            for story_id in stories:
-                cluster = self._clusters[story_id]
-                if cluster.key == key:
-                    found[story_id] += square * cluster.stems[term] / cluster.stem_norm
+            for story_id, cluster in stories.items():
+                found[story_id] += square * cluster.stems[term] / cluster.stem_norm
             looked_up += 1
-            if looked_up == LOOKED_UP:
+            visited += len(stories)
+            if looked_up == LOOKED_UP or visited > VISITED:
                 break
+        if key is not None or self._keyed:
+            for story_id in [each for each in found if self._clusters[each].key != key]:
+                del found[story_id]
         best = nsmallest(CANDIDATES, ((-weight, story_id) for story_id, weight in found.items()))
         return [self._clusters[story_id] for _, story_id in best]
 
     def _drop(self, term: str, story_id: str) -> None:
         held = self._postings[term]
-        held.discard(story_id)
+        held.pop(story_id, None)
         if not held:
             del self._postings[term]
 

@@ -119,7 +119,8 @@ def _count(part: str, cased: bool, stem: Stem, stems: Counter[str], names: Count
     begins = True
     for found in _TOKEN.finditer(part):
         surface = found[0]
-        begins = begins or _SENTENCE_END.search(part, end, found.start()) is not None
+        gap = part[end : found.start()]
+        begins = begins or (gap != " " and _SENTENCE_END.search(gap) is not None)
         end = found.end()
         word = _fold(surface)
         capital = surface[0].isupper()
