@@ -322,6 +322,7 @@ def vetoes(config_path: Path, as_json: bool, since: timedelta) -> None:
         if not rule.enabled or rule.none is None:
             continue
         free = rule.model_copy(update={"none": None})
+        free.model_fields_set.discard("none")
         alone = settings.model_copy(update={"rules": [free]})
         if not any(
             getattr(free, each) for each in ("any", "all", "min", "near", "entities", "match")

@@ -106,22 +106,13 @@ def explain(
     slots = Slots(document)
     found = trie.find(slots, document.language or "en")
     evaluation = Evaluation(slots, found, trie.forms, day, Labels(document).holds)
-    steps = tuple(_step(part, evaluation, slots) for node in nodes for part in conjuncts(node))
-    alone = settings.model_copy(
-        update={
-            "rules": [
-                r.model_copy(update={"enabled": True}) for r in settings.rules if r.name == rule
-            ]
-        }
-    )
-    loose = alone.model_copy(
-        update={
-            "rules": [
-                r.model_copy(update={"min_score": 0.0, "precision": None}) for r in alone.rules
-            ]
-        }
-    )
-    matches = compile_rules(loose, day).ruleset.match(document)
+    parts = [part for node in nodes for part in conjuncts(node)]
+    parts.sort(key=lambda part: isinstance(part, Not))  # what is missing before what vetoed
+    steps = tuple(_step(part, evaluation, slots) for part in parts)
+    mine = next(each for each in settings.rules if each.name == rule)
+    loose = mine.model_copy(update={"enabled": True, "min_score": 0.0, "precision": None})
+    alone = settings.model_copy(update={"rules": [loose]})
+    matches = compile_rules(alone, day).ruleset.match(document)
     score = matches[0].score if matches else None
     fires = score is not None and score >= needed
     return Explanation(rule, fires, score, needed, steps, matches[0].hits if matches else ())

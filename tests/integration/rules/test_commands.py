@@ -1,0 +1,149 @@
+"""The commands about rules, on a real store and a real file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from monitor.cli.app import app
+from monitor.errors import ConfigError, UsageError
+
+FEED = """<?xml version="1.0"?>
+<rss version="2.0"><channel><title>Wire</title><link>https://wire.invalid/</link>
+<item><guid>1</guid><title>Moscow keeps its word</title><link>https://wire.invalid/1</link>
+<description>Russia will fulfill several existing arms deals with Syria.</description></item>
+<item><guid>2</guid><title>Arms deal with Syria in a video game</title>
+<link>https://wire.invalid/2</link><description>A review.</description></item>
+<item><guid>3</guid><title>Rain</title><link>https://wire.invalid/3</link></item>
+</channel></rss>
+"""
+CONFIG = """\
+feeds:
+  - {url: "file:feed.xml", name: Wire, first_run: alert}
+rules:
+  - name: Arms
+    any: [arms deal]
+    entities: [Syria]
+    none: [video game]
+    examples:
+      match: ["Several arms deals with Syria"]
+      no_match: ["Syria wins football friendly"]
+  - name: Snow
+    any: [snow]
+"""
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    (tmp_path / "feed.xml").write_text(FEED)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    assert run(tmp_path, "once").exit_code == 0
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    config = str(folder / "config.yaml")
+    place = 2 if arguments[0] == "rules" else 1
+    return CliRunner().invoke(app, [*arguments[:place], "-c", config, *arguments[place:]])
+
+
+def data(result: Result) -> list[dict[str, object]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_examples_pass_and_fail(folder: Path) -> None:
+    assert run(folder, "test").exit_code == 0
+    text = (folder / "config.yaml").read_text().replace("Several arms deals", "Several arm deals")
+    (folder / "config.yaml").write_text(text)
+    result = run(folder, "test")
+    assert result.exit_code == 1
+    assert 'missing: "arms deal"' in result.stdout
+
+
+def test_try_finds_stored_stories(folder: Path) -> None:
+    found = data(run(folder, "try", "arms NEAR/3 Syria", "--json"))
+    assert [each["title"] for each in found] == [
+        "Moscow keeps its word",
+        "Arms deal with Syria in a video game",
+    ]
+
+
+def test_try_refuses_a_query_that_can_not_be_meant(folder: Path) -> None:
+    result = run(folder, "try", "arms AND deal OR sale")
+    assert isinstance(result.exception, ConfigError)
+    assert "mixed without parentheses" in str(result.exception)
+
+
+def test_explain_says_which_clause_holds(folder: Path) -> None:
+    (found,) = data(run(folder, "explain", "Arms", "https://wire.invalid/2", "--json"))
+    assert found["fires"] is False
+    assert found["why_not"] == "vetoed: NOT \"video game\": 'video game' (title)"
+    assert [clause["holds"] for clause in found["clauses"]] == [True, True, False]  # type: ignore[attr-defined]
+    assert isinstance(
+        run(folder, "explain", "No such", "https://wire.invalid/2").exception, UsageError
+    )
+
+
+def test_why_not_names_the_stage_and_the_term(folder: Path, tmp_path: Path) -> None:
+    result = run(folder, "why-not", "https://wire.invalid/3")
+    assert result.exit_code == 0
+    assert "no rule matched" in result.stdout
+    assert 'Arms: missing: "arms deal"' in result.stdout
+    unknown = run(folder, "why-not", "https://wire.invalid/9")
+    assert unknown.exit_code == 1
+    assert "never seen" in unknown.stdout
+    story = tmp_path / "story.txt"
+    story.write_text("Snow falls\n\nIn the Alps.")
+    assert "Snow: it fires" in run(folder, "why-not", str(story)).stdout
+
+
+def test_backtest_counts_and_compares(folder: Path) -> None:
+    (summary,) = data(run(folder, "backtest", "--json"))
+    assert summary["stories"] == 3
+    assert summary["rules"] == {"Arms": 1, "Snow": 0}
+    assert summary["never_matched"] == ["Snow"]
+    other = folder / "other.yaml"
+    other.write_text(CONFIG.replace("    none: [video game]\n", ""))
+    changes = data(run(folder, "backtest", "--json", "--against", str(other)))
+    assert [(each["change"], each["rules"]) for each in changes] == [("lost", ["Arms"])]
+
+
+def test_vetoes_show_what_they_took(folder: Path) -> None:
+    (veto,) = data(run(folder, "rules", "vetoes", "--json"))
+    assert (veto["rule"], veto["veto"], veto["stories"]) == ("Arms", '"video game"', 1)
+
+
+def test_add_writes_a_rule_that_loads(folder: Path) -> None:
+    query = '(sanction* OR "asset freeze") AND entity:Iran'
+    result = run(folder, "rules", "add", query, "--name", "Iran: sanctions", "--severity", "high")
+    assert result.exit_code == 0, result.exception
+    assert run(folder, "try", "rain").exit_code == 0
+    found = run(folder, "test", "Iran: sanctions")
+    assert found.exit_code == 0
+    assert '\\"asset freeze\\"' in (folder / "config.yaml").read_text()
+    before = (folder / "config.yaml").read_text()
+    assert run(folder, "rules", "add", "a1 AND (").exception is not None
+    assert (folder / "config.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("vendor", "source", "query"),
+    [
+        ("factiva", "oil near5 price and opec or iran", "(oil NEAR/4 price AND opec) OR iran"),
+        ("lexis", "oil w/5 price and opec or iran", "oil NEAR/4 price AND (opec OR iran)"),
+        ("meltwater", "oil NEAR price^2 AND title:opec", "oil NEAR/4 price AND title:opec"),
+        ("factiva", "hd=(sanction$2 or embargo)", "title: (sanction* OR embargo)"),
+        ("lexis", "atleast3(terroris!)", "ATLEAST/3 (terroris*)"),
+        ("factiva", "russia same bank", "russia PARA bank"),
+    ],
+)
+def test_import_translates_and_says_so(folder: Path, vendor: str, source: str, query: str) -> None:
+    path = folder / "queries.txt"
+    path.write_text(f"# theirs\n\n{source}\n")
+    (found,) = data(run(folder, "rules", "import", str(path), "--from", vendor, "--json"))
+    assert found["query"] == query
+    assert found["errors"] == []
+    assert found["changes"]
