@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -71,7 +72,7 @@ def clean(text: str, *, lines: bool = False) -> str:
     """Return ``text`` without control, zero-width, bidi, tag and private-use characters, lone
     surrogates replaced, stacks of combining marks cut down, and white space collapsed (with
     ``lines``, line ends are kept, at most two in a row)."""
-    if text.isascii() and text.isprintable() and "  " not in text:
+    if _plain(text):
         return text.strip()  # nearly every title: nothing to do
     return clean_marked(MarkedText(text), lines=lines).text
 
@@ -109,6 +110,13 @@ def shown_around(marked: MarkedText, most: int) -> MarkedText:
 def clean_marked(marked: MarkedText, *, lines: bool = False) -> MarkedText:
     """``clean`` for a text with marks; the marks move with what they mark."""
     source = marked.text
+    if (
+        source.isascii()
+        and source.isprintable()
+        and "  " not in source
+        and source == source.strip()
+    ):
+        return MarkedText(source, _moved(marked.marks, range(len(source))))
     out: list[str] = []
     places: list[int] = []
     for at, char in _kept(source):
@@ -131,7 +139,12 @@ def clean_marked(marked: MarkedText, *, lines: bool = False) -> MarkedText:
     return MarkedText("".join(out), marks)
 
 
-def _moved(marks: tuple[Mark, ...], places: list[int]) -> tuple[Mark, ...]:
+def _plain(text: str) -> bool:
+    """Tell whether there is nothing in ``text`` to clean, but blanks at its ends."""
+    return text.isascii() and text.isprintable() and "  " not in text
+
+
+def _moved(marks: tuple[Mark, ...], places: Sequence[int]) -> tuple[Mark, ...]:
     """Return ``marks`` in the coordinates of the kept characters, ordered and disjoint."""
     moved: list[Mark] = []
     for mark in sorted(marks, key=lambda each: (each.start, each.end)):

@@ -62,10 +62,10 @@ class SlackApi:
     def client(self) -> AsyncWebClient:
         """The client; made at first use, inside the running loop."""
         if self._client is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=10),
-                trust_env=True,
-            )
+            # No trust_env: aiohttp would ask a thread for proxies at every call, and slack_sdk has
+            # read HTTPS_PROXY by itself.
+            timeout = aiohttp.ClientTimeout(total=self._timeout, sock_connect=10)
+            self._session = aiohttp.ClientSession(timeout=timeout)
             self._client = AsyncWebClient(
                 token=self._token,
                 base_url=self._url,
