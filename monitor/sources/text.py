@@ -107,8 +107,8 @@ def html_to_text(markup: str, cap: int = FIELD_CAP) -> str:
     text = "" if root is None else (root.text(deep=True, separator="") or "")
     if breaks:
         text = _join_lines(text)
-    parts = [" ".join(part.split()) for part in text.split(_PARAGRAPH)]
-    return clean_text("\n\n".join([part for part in parts if part]))
+    parts = " ".join(text.split()).split(_PARAGRAPH)
+    return clean_text("\n\n".join([bare for part in parts if (bare := part.strip())]))
 
 
 def title_text(value: str, *, is_html: bool) -> str:
