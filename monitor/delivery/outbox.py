@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -88,6 +88,7 @@ class Deliverer:
         self._reconciler = Reconciler(store, clock, looks_after)
         self._retired: list[Sender] = []
         self._stopping = False
+        self.on_settled: Callable[[Sequence[OutboxRow]], None] | None = None
         self._latest = clock.now()
         self._wake: datetime | None = self._latest
 
@@ -262,6 +263,8 @@ class Deliverer:
                 done.append(not_started(row))
         failpoint("before_receipt_committed")
         await self._store.outbox_put(done)
+        if self.on_settled is not None:
+            self.on_settled(done)
         for row in done:
             if row.state == "unknown":
                 self._reconciler.expect(row)

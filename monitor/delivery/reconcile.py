@@ -161,7 +161,9 @@ class Reconciler:
     async def _read(self, lane: Lane, sender: Sender, scan: Scan) -> bool:
         """Read pages until the scan is complete (True) or must wait (False)."""
         while scan.places:
-            question = Look(scan.ids, scan.since, scan.places[0], scan.cursor)
+            question = Look(
+                scan.ids, scan.since, scan.places[0], scan.cursor, await self._channel_id(lane)
+            )
             match await sender.look(question):
                 case RateLimited(seconds):
                     lane.service.history_after = self._clock.monotonic() + seconds
@@ -180,6 +182,14 @@ class Reconciler:
                     if cursor is None:
                         scan.places.pop(0)
         return True
+
+    async def _channel_id(self, lane: Lane) -> str | None:
+        """Return the channel's ID as an earlier message's receipt has it."""
+        for channel in lane.senders:
+            for row in await self._store.outbox_rows(states=["sent"], channel=channel, limit=50):
+                if row.receipt is not None:
+                    return row.receipt.channel_id
+        return None
 
     async def _cant(self, lane: Lane, scan: Scan, reason: str, lasting: bool) -> None:
         """No history: wait and try again, or (missing scope) send again, which may double."""

@@ -108,14 +108,16 @@ Result = (
 class Look:
     """A question to the channel's history: which of ``ids`` are there?
 
-    ``since`` bounds how far back to read; ``roots`` are the threads to read besides the channel.
-    ``cursor`` continues an earlier look that was cut short.
+    ``since`` bounds how far back to read; with ``root`` its thread is read instead of the channel.
+    ``cursor`` continues an earlier look that was cut short. ``channel_id`` is the channel's ID by
+    earlier receipts, for an app that may not list channels.
     """
 
     ids: frozenset[str]
     since: datetime
     root: Receipt | None = None
     cursor: str | None = None
+    channel_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from monitor.delivery.sender import (
     Result,
     Seen,
     Sent,
+    TryLater,
     Unclear,
 )
 from monitor.delivery.slack.answers import from_error, from_exception, from_status
@@ -38,6 +39,7 @@ TIMEOUT = 30  # seconds for one call, as slack_sdk's own default
 # Errors under which posting works and history doesn't, until a person acts.
 NO_HISTORY = frozenset({"missing_scope", "not_in_channel", "channel_not_found", "access_denied"})
 PAGE = 200  # history messages a page; apps under the 2025 limits get 15 and a cursor
+LIST_PAGE = 999  # channels a page: Slack's most, since a workspace may have thousands
 _NAMESPACE = uuid.UUID("6f1a6a3e-5a0a-5d0e-9d0b-6d3c1f7f2b11")
 
 
@@ -99,7 +101,7 @@ class SlackApi:
         while True:
             answer = await self.call(
                 lambda cursor=cursor: self.client.conversations_list(  # type: ignore[misc]
-                    limit=PAGE,
+                    limit=LIST_PAGE,
                     cursor=cursor,
                     exclude_archived=True,
                     types="public_channel,private_channel",
@@ -231,7 +233,10 @@ class SlackSender:
         else:
             found = await self._api.channel_id(self.channel)
             if not isinstance(found, str):
-                return _cant(found)
+                listing_refused = isinstance(found, ChannelRefused | TryLater)
+                if question.channel_id is None or not listing_refused:
+                    return _cant(found)
+                found = question.channel_id
             channel = found
             answer = await self._api.call(
                 lambda: client.conversations_history(
@@ -283,4 +288,5 @@ def _cant(result: Result) -> RateLimited | CantLook:
         case NotReached(reason) | Unclear(reason):
             return CantLook(reason)
         case _:
-            return CantLook(str(getattr(result, "reason", result)))
+            # An error we don't know may never end, and the message is owed at least once.
+            return CantLook(str(getattr(result, "reason", result)), lasting=True)

@@ -197,6 +197,26 @@ def test_history_without_its_scope_says_which() -> None:
     play(scene, scopes=frozenset({"chat:write", "channels:read"}))
 
 
+def test_without_the_scope_to_list_an_earlier_receipt_names_the_channel() -> None:
+    async def scene(fake: FakeSlack, sender: SlackSender) -> None:
+        await sender.send(outgoing())
+        fresh = SlackApi(fake.token, fake.url, timeout=2)
+        again = SlackSender(fresh, "#news-watch")
+        known = fake.workspace.channels["news-watch"].id
+        ids, since = frozenset({"delivery-1"}), START - timedelta(days=3650)
+        try:
+            blind = await again.look(Look(ids, since))
+            assert isinstance(blind, CantLook)
+            assert "channels:read" in blind.reason
+            seen = await again.look(Look(ids, since, channel_id=known))
+        finally:
+            await fresh.aclose()
+        assert isinstance(seen, Seen)
+        assert set(seen.found) == {"delivery-1"}
+
+    play(scene, scopes=frozenset({"chat:write", "channels:history"}))
+
+
 def test_a_webhook_takes_the_same_message() -> None:
     async def run() -> None:
         async with FakeSlack(message_rate=0) as fake:
