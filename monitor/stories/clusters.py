@@ -35,8 +35,8 @@ from monitor.stories.weights import (
 )
 
 LOOKED_UP = 16  # rarest terms of an entry that stories are looked up by
-POSTINGS = 150  # a term in more stories than this finds none
-VISITED = 600  # stories counted over all terms; the rarest terms come first
+POSTINGS = 100  # a term in more stories than this finds none
+VISITED = 300  # stories counted over all terms; the rarest terms come first
 CANDIDATES = 12  # stories that are scored
 MAX_TERMS = 100  # heaviest terms of a story that are kept
 NAME = "^"  # marks a name among the terms of the frequencies

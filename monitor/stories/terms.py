@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 from zlib import crc32
 
 import Stemmer  # type: ignore[import-not-found]
@@ -93,19 +94,21 @@ def features_of(
     if not head or body[: len(head)] != head:
         _count(bare, not _title_case(bare), stem, stems, names)
     _count(text, True, stem, stems, names)
+    pairs = _pairs_of(list(map(hashed, body)))
     headline = {
         word: found
         for found in _HEADLINE.findall(bare[:500])
-        for word in words(found)[:1]
+        for word in (_fold(found),)
         if word not in STOP
     }
     return Features(
         dict(stems.most_common(MAX_TERMS)),
         dict(names.most_common(MAX_TERMS)),
         frozenset(hashed(word) for word in head if word not in STOP),
-        frozenset(_hashes(head, 2)),
-        frozenset(_hashes(body, 2)[:MAX_SHINGLES]),
-        frozenset(_hashes(body, 4)[:MAX_SHINGLES]),
+        frozenset(_pairs_of(list(map(hashed, head)))),
+        frozenset(pairs[:MAX_SHINGLES]),
+        # Four words are two pairs, one after the other.
+        frozenset(_pairs_of_pairs(pairs)[:MAX_SHINGLES]),
         frozenset(hashed(word) for word in (*head, *body) if word[0].isdigit()),
         " ".join(head),
         headline,
@@ -147,14 +150,22 @@ def _pairs(run: str) -> list[str]:
     return [run[at : at + 2] for at in range(max(1, len(run) - 1))]
 
 
+@lru_cache(maxsize=100_000)
 def hashed(text: str) -> int:
     """Return a 32-bit hash that is the same in every process (CRC-32)."""
     return crc32(text.encode("utf-8", "surrogatepass"))
 
 
-def _hashes(given: list[str], length: int) -> list[int]:
-    """Return the hash of each run of ``length`` successive words."""
-    return [hashed(" ".join(given[at : at + length])) for at in range(len(given) - length + 1)]
+def _pairs_of(hashes: list[int]) -> list[int]:
+    """Return a 32-bit hash for each two successive ones; their order counts."""
+    return [((a << 7 | a >> 25) * 2_654_435_761 ^ b) & 0xFFFF_FFFF for a, b in pairwise(hashes)]
+
+
+def _pairs_of_pairs(pairs: list[int]) -> list[int]:
+    return [
+        ((a << 5 | a >> 27) * 2_246_822_519 ^ b) & 0xFFFF_FFFF
+        for a, b in zip(pairs, pairs[2:], strict=False)
+    ]
 
 
 @lru_cache(maxsize=50_000)
