@@ -1,4 +1,4 @@
-.PHONY: run test lint lock help
+.PHONY: run test lint lock help chaos chaos-long
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -17,6 +17,14 @@ lint: ## Lint, formatting and types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+
+chaos: ## Kill the watch for a minute while feeds and Slack fail; prints what came of it
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/python -m tests.chaos --seconds 60 $(ARGS)
+
+chaos-long: ## The same for half an hour
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/python -m tests.chaos --seconds 1800 $(ARGS)
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

@@ -1,0 +1,287 @@
+"""Kill the daemon again and again while feeds and Slack fail, and keep the books."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from tests.chaos.world import KEYWORD, WORD, Odds, World
+from tests.fakeslack import FakeSlack, FakeSlackThread, Faults
+from tests.feedserver import FeedServer
+
+POINTS = (
+    "after_fetch",
+    "after_parse",
+    "before_commit",
+    "in_txn",
+    "after_commit",
+    "before_sending",
+    "after_sending_committed",
+    "after_post",
+    "before_receipt_committed",
+)
+# How often a point may pass before the kill: those of a poll come by once a feed, the others once
+# a batch or once a message.
+OFTEN = {"after_fetch": 24, "after_parse": 8, "in_txn": 20}
+WINDOW = 1.6  # seconds after which a daemon that didn't reach its point is killed anyway
+SETTLE = 40.0  # seconds that the last, calm run may take until all is told
+CHANNELS = ("news-watch", "syria-desk")
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What a run came to."""
+
+    seed: int
+    seconds: float = 0.0
+    kills: int = 0
+    planted: int = 0
+    lost: list[str] = field(default_factory=list)
+    copies: dict[str, int] = field(default_factory=dict)  # stories told more than once
+    false: list[str] = field(default_factory=list)
+    early: int = 0
+    refused: int = 0
+    lost_answers: int = 0
+    late: list[float] = field(default_factory=list)  # seconds from publishing to Slack
+    points: dict[str, int] = field(default_factory=dict)  # kills at each failpoint
+    feed_faults: dict[str, int] = field(default_factory=dict)
+    check: str = ""
+    log: str = ""
+
+    @property
+    def doubles(self) -> int:
+        return sum(count - 1 for count in self.copies.values())
+
+    @property
+    def sound(self) -> bool:
+        """Tell whether nothing was lost, doubled or made up, and the database is whole."""
+        return not (self.lost or self.copies or self.false) and self.check == "ok"
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the table's lines."""
+        late = sorted(self.late) or [0.0]
+        return [
+            ("seed", str(self.seed)),
+            ("seconds", f"{self.seconds:.0f}"),
+            ("kill -9 cycles", str(self.kills)),
+            ("stories that must be told", str(self.planted)),
+            ("lost", str(len(self.lost))),
+            ("doubles", str(self.doubles)),
+            ("false alerts", str(len(self.false))),
+            ("requests before Retry-After", str(self.early)),
+            ("messages Slack refused", str(self.refused)),
+            ("messages whose answer was lost", str(self.lost_answers)),
+            ("told after, s (median, 95 %, most)", _quantiles(late)),
+            ("kills at each point, at least", str(min(self.points.values(), default=0))),
+            *((f"  {name}", str(count)) for name, count in self.points.items()),
+            *((f"feed answers: {name}", str(n)) for name, n in sorted(self.feed_faults.items())),
+            ("database check", self.check),
+        ]
+
+
+def _quantiles(late: Sequence[float]) -> str:
+    return ", ".join(f"{late[min(len(late) - 1, int(len(late) * q))]:.1f}" for q in (0.5, 0.95, 1))
+
+
+def table(rows: Sequence[tuple[str, str]]) -> str:
+    """Return ``rows`` as aligned lines."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+@contextmanager
+def zygote() -> Iterator[subprocess.Popen[str]]:
+    """Start the process that forks daemons."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.zygote"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    try:
+        yield process
+    finally:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        process.wait(30)
+        process.stdout.close()
+
+
+class Lane:
+    """One daemon after the other over one state directory."""
+
+    def __init__(
+        self,
+        place: Path,
+        seed: int,
+        mutant: str = "",
+        points: Sequence[str] = POINTS,
+        odds: Odds | None = None,
+        slack_faults: bool = True,
+    ) -> None:
+        self._place = place
+        self._random = Random(seed)
+        self._mutant = mutant
+        self._points = points
+        self.ledger = Ledger(seed, points=dict.fromkeys(points, 0))
+        self._world = World(seed, odds=odds)
+        self._trouble = Faults(
+            seed,
+            unclear=0.10 if slack_faults else 0,
+            limited=0.03 if slack_faults else 0,
+            late=0.5,
+        )
+
+    def run(self, seconds: float = 0.0, cycles: int = 0) -> Ledger:
+        """Kill for ``seconds`` or for so many ``cycles``, then let one daemon finish in peace."""
+        started = time.monotonic()
+        self._place.mkdir(parents=True, exist_ok=True)
+        # 0.2 s of history lag: a message is stored and can't be read back at once.
+        slack_thread = FakeSlackThread(
+            self._trouble, message_rate=0, history_rate=6000, history_lag=0.2, latency=0.005
+        )
+        with FeedServer() as server, slack_thread as slack, zygote() as process:
+            for feed in self._world.feeds:
+                server.script(f"/{feed.name}", partial(self._world.answer, feed))
+            self._configure(server, slack)
+            while (cycles and self.ledger.kills < cycles) or (
+                seconds and time.monotonic() - started < seconds
+            ):
+                self._cycle(process, slack)
+            self._world.odds = Odds(0, 0, 0, 0, 0, 0)
+            self._trouble.unclear = self._trouble.limited = 0
+            self._finish(process, slack)
+            self._audit(slack)
+        self.ledger.seconds = time.monotonic() - started
+        return self.ledger
+
+    def _configure(self, server: FeedServer, slack: FakeSlack) -> None:
+        feeds = "\n".join(
+            f"  - {{url: '{server.url(f'/{feed.name}')}', name: {feed.name}, every: 1s, "
+            f"first_run: alert, tags: [{'busy' if feed in self._world.busy else 'quiet'}]}}"
+            for feed in self._world.feeds
+        )
+        (self._place / "config.yaml").write_text(
+            "defaults: {channel: news}\n"
+            "channels:\n"
+            f"  news: {{slack: '#{CHANNELS[0]}', per_feed: '999999 per hour'}}\n"
+            f"  desk: {{slack: '#{CHANNELS[1]}', per_feed: '999999 per hour'}}\n"
+            f"slack: {{token: '${{SLACK_BOT_TOKEN}}', api_url: '{slack.url}'}}\n"
+            "network: {allow: [127.0.0.0/8]}\n"
+            "polling: {min: 1s}\n"
+            f"feeds:\n{feeds}\n"
+            f"rules: [{{name: Fish, any: [{KEYWORD}]}}]\n"
+            "routes: [{when: {tag: [quiet]}, to: desk}]\n"
+        )
+
+    def _task(self, slack: FakeSlack, failpoints: str) -> str:
+        return json.dumps(
+            {
+                "config": str(self._place / "config.yaml"),
+                "token": slack.token,
+                "log": str(self._place / "log"),
+                "points": str(self._place / "points"),
+                "failpoints": failpoints,
+                "mutant": self._mutant,
+                "seed": self._random.random(),
+            }
+        )
+
+    def _cycle(self, process: subprocess.Popen[str], slack: FakeSlack) -> None:
+        for _ in range(self._random.randint(1, 3)):
+            self._world.publish()
+        # Four in five at a point, the one that had the fewest kills first; the rest anywhere.
+        point = ""
+        if self._random.random() < 0.8:
+            fewest = min(self.ledger.points.values())
+            few = [name for name in self._points if self.ledger.points[name] <= fewest + 1]
+            point = self._random.choice(few)
+        count = self._random.randint(1, OFTEN.get(point, 2))
+        pid = self._start(process, self._task(slack, f"{point}=kill:{count}" if point else ""))
+        patience = WINDOW if point else self._random.uniform(0.1, WINDOW)
+        at_point = self._ended(process, patience)
+        if not at_point:
+            os.kill(pid, signal.SIGKILL)
+        status = self._status(process)
+        assert status == -signal.SIGKILL, f"ended with {status}\n{self._log()}"
+        self.ledger.kills += 1
+        if at_point:
+            self.ledger.points[point] += 1
+
+    def _finish(self, process: subprocess.Popen[str], slack: FakeSlack) -> None:
+        pid = self._start(process, self._task(slack, ""))
+        wanted = {word for word, story in self._world.stories.items() if story.wanted}
+        end = time.monotonic() + SETTLE
+        while time.monotonic() < end and wanted - self._told(slack).keys():
+            assert not self._ended(process, 0.1), self._log()
+        # What is unclear is looked for three times; a double would come after the last look.
+        self._ended(process, 2.5)
+        os.kill(pid, signal.SIGTERM)
+        status = self._status(process)
+        assert status == 0, f"ended with {status}\n{self._log()}"
+
+    @staticmethod
+    def _start(process: subprocess.Popen[str], task: str) -> int:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(task + "\n")
+        return int(process.stdout.readline())
+
+    @staticmethod
+    def _ended(process: subprocess.Popen[str], patience: float) -> bool:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], patience)
+        return bool(ready)
+
+    @staticmethod
+    def _status(process: subprocess.Popen[str]) -> int:
+        assert process.stdout is not None
+        return int(process.stdout.readline())
+
+    def _log(self) -> str:
+        path = self._place / "log"
+        return path.read_text(errors="replace")[-6000:] if path.exists() else ""
+
+    @staticmethod
+    def _told(slack: FakeSlack) -> Counter[str]:
+        return Counter(
+            word
+            for message in slack.workspace.messages()
+            for word in set(WORD.findall(json.dumps(message.body)))
+        )
+
+    def _audit(self, slack: FakeSlack) -> None:
+        ledger, stories = self.ledger, self._world.stories
+        told = self._told(slack)
+        wanted = {word for word, story in stories.items() if story.wanted}
+        ledger.planted = len(wanted)
+        ledger.lost = sorted(wanted - told.keys())
+        ledger.false = sorted(told.keys() - wanted)
+        ledger.copies = {word: count for word, count in told.items() if count > 1}
+        ledger.early = len(slack.workspace.early)
+        ledger.refused = len(slack.workspace.refused)
+        ledger.lost_answers = self._trouble.lost_answers
+        for message in slack.workspace.messages():
+            for word in set(WORD.findall(message.text)) & wanted:
+                ledger.late.append(message.stored_at - stories[word].at)
+        ledger.feed_faults = self._world.faults
+        ledger.log = self._log()
+        (database,) = self._place.rglob("newswatch.db")
+        with closing(sqlite3.connect(database)) as db:
+            ledger.check = str(db.execute("PRAGMA quick_check").fetchone()[0])

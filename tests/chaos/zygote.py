@@ -1,0 +1,135 @@
+"""A process that forks real daemons, each of which is killed while at it.
+
+Started once, it imports everything and then forks a daemon for each line of JSON on its stdin, so
+that a cycle costs the work, not the start of Python. Prints the child's pid, then its exit status.
+
+The daemon is the product's own, put together by ``assembled``. What differs is said here, and lives
+in this process alone: waiting times are shortened, documents are parsed in the process itself
+(starting a parse worker costs half a second, most of a cycle), and, where a task asks for it, a
+planted fault from ``mutants`` is switched on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from functools import lru_cache, partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from monitor import assembly, daemon, failpoints, logs, pipeline
+from monitor.config.load import load
+from monitor.delivery import Pace
+from monitor.delivery.build import build_senders
+from monitor.delivery.outbox import Deliverer
+from monitor.errors import ParseError
+from monitor.loading import compiled_watch
+from monitor.sources import schedule
+from monitor.sources.parse import ParsePool
+from monitor.sources.parse.worker import _answer
+from monitor.values import Document
+from tests.chaos.mutants import KILL_MUTANTS
+from tests.chaos.world import KEYWORD
+
+# The looks' total must exceed the fake's history lag (0.3 s), as 15/30/60 s exceed Slack's.
+LOOKS = tuple(timedelta(seconds=each) for each in (0.4, 0.7, 1.1))
+CLAIM = timedelta(seconds=0.6)
+LONGEST_WAIT = timedelta(seconds=1.5)  # of a feed that failed
+
+
+class InlineParser(ParsePool):
+    """Reads documents in this process, by the worker's own function."""
+
+    async def _call(self, job: str, body: bytes, options: dict[str, Any], wall: float) -> Any:
+        kind, value = _answer(job, body, options)
+        if kind == "error":
+            raise ParseError(*value)
+        return value
+
+
+def hurry() -> None:
+    """Shorten what a daemon waits for, in this process."""
+    daemon.CLAIM = CLAIM
+    daemon.STORE_PAUSE = 0.1
+    assembly.__dict__["ParsePool"] = InlineParser
+    assembly.__dict__["build_senders"] = partial(build_senders, interval=0.0)
+    assembly.__dict__["Deliverer"] = partial(
+        Deliverer,
+        looks_after=LOOKS,
+        resend_after=timedelta(seconds=0.3),
+        pace=Pace(service_rate=0, batch=4),
+    )
+    after_poll = schedule.after_poll
+
+    def sooner(*args: Any, **kwargs: Any) -> Any:
+        state = after_poll(*args, **kwargs)
+        now = args[5]
+        return replace(state, next_at=min(state.next_at, now + LONGEST_WAIT))
+
+    pipeline.__dict__["after_poll"] = sooner
+
+
+async def live(task: dict[str, Any]) -> None:
+    """Run one daemon until it is told to stop, or killed."""
+    environment = {"SLACK_BOT_TOKEN": task["token"]}
+    async with assembly.assembled(
+        Path(task["config"]), environment, random=Random(task["seed"])
+    ) as running:
+        running.handle_signals()
+        await running.run()
+
+
+@lru_cache(maxsize=1)
+def compiled(config: str, token: str) -> Any:
+    """Compile the rules once, and look once for entities: that alone takes half a second."""
+    loaded = load(Path(config), {"SLACK_BOT_TOKEN": token})
+    result = compiled_watch(loaded)
+    document = Document("", KEYWORD)
+    result[0].ruleset.entities(document)
+    return result
+
+
+def child(task: dict[str, Any]) -> None:
+    log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 2)
+    os.dup2(log, 1)
+    logs.setup("warning", as_json=True)
+    logging.captureWarnings(True)
+    hurry()
+    known = compiled(task["config"], task["token"])
+    assembly.__dict__["compiled_watch"] = lambda *_, **__: known
+    if task["mutant"]:
+        KILL_MUTANTS[task["mutant"]]()
+    points = ",".join(filter(None, [f"log={task['points']}", task["failpoints"]]))
+    failpoints.configure(points)
+    asyncio.run(live(task))
+
+
+def main() -> None:
+    for line in sys.stdin:
+        task = json.loads(line)
+        compiled(task["config"], task["token"])
+        if (pid := os.fork()) == 0:
+            status = 1
+            try:
+                child(task)
+                status = 0
+            except BaseException:
+                logging.getLogger(__name__).exception("the daemon ended")
+                raise
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()
