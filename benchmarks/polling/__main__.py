@@ -38,12 +38,14 @@ class Row:
     entries: dict[str, int] = field(default_factory=dict)
     posts: dict[str, int | None] = field(default_factory=dict)
     rss: float = 0.0
+    trouble: list[str] = field(default_factory=list)
 
     def add(self, poll: str, cost: Cost, entrant: Entrant) -> None:
         self.ms[poll] = max(cost.cpu - self.start_up, 0.0) / self.feeds * 1000
         self.entries[poll] = entrant.entries()
         self.posts[poll] = entrant.posts(cost)
         self.rss = max(self.rss, cost.rss)
+        self.trouble.extend(f"{poll}: {line}" for line in entrant.trouble())
 
 
 def measure(entrant: Entrant, empty: Entrant, feeds: corpus.Corpus, base: Path) -> Row:
@@ -87,6 +89,8 @@ def report(rows: Sequence[Row], added: dict[str, tuple[int, int]]) -> None:
         found = row.entries["10 %"] - row.entries["304"]
         posts = row.posts["10 %"]
         told = "" if posts is None else f", {posts} posts of {feeds}"
+        for line in row.trouble[:10]:
+            print(f"{row.name}: {line}")
         print(f"{row.name}: {row.entries['cold']} entries; {found} new of {entries}{told}")
 
 

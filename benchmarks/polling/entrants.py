@@ -72,6 +72,10 @@ class Entrant(ABC):
     def entries(self) -> int:
         """Return how many entries it knows."""
 
+    def trouble(self) -> list[str]:
+        """Return which feeds failed and why, where the program can tell."""
+        return []
+
     def posts(self, cost: Cost) -> int | None:
         """Return how many alerts a poll brought; None where the program has none."""
         return None
@@ -182,6 +186,11 @@ class Newswatch(Entrant):
     def entries(self) -> int:
         with self._database() as connection:
             return int(connection.execute("select count(*) from entries").fetchone()[0])
+
+    def trouble(self) -> list[str]:
+        with self._database() as connection:
+            rows = connection.execute("select key, last_status from feeds where failures > 0")
+            return [f"{key}: {status}" for key, status in rows]
 
     def posts(self, cost: Cost) -> int:
         return sum("Planted" in line for line in cost.output.splitlines())
