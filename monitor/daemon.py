@@ -24,6 +24,7 @@ from monitor.delivery.outbox import Deliverer
 from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import ConfigError, Problem, StateError
 from monitor.jobs.port import JobQueue
+from monitor.observer import Observer
 from monitor.pipeline import Pipeline, Polled, Watching
 from monitor.preview import RulePreview
 from monitor.rules import Compiled
@@ -106,6 +107,8 @@ class Daemon:
         self._wake: asyncio.TimerHandle | None = None
         self.rounds = 0
         self.callback: AbstractAsyncContextManager[str] | None = None  # where WebSub hubs call
+        self.web: AbstractAsyncContextManager[str | None] | None = None  # the status page
+        self.observer: Observer | None = None
         self.notifier = Notifier({})
         self._finished: Counter[str] = Counter()  # ticks that came to their end, by name
         self.listener: SocketMode | None = None  # people's buttons and /watch, if Slack has them
@@ -139,6 +142,8 @@ class Daemon:
             if self.callback is not None:
                 listen = await serving.enter_async_context(self.callback)
                 log.info("taking WebSub hubs' calls", extra={"listen": listen})
+            if self.web is not None:
+                await serving.enter_async_context(self.web)
             decider = asyncio.create_task(self._decide_forever(), name="decider")
             self.notifier.ready()
             self._run_aside(self.notifier.feed_watchdog(self.progress))
@@ -259,6 +264,10 @@ class Daemon:
         """Return the fetcher in force."""
         return self._fetcher
 
+    def current_watching(self) -> Watching:
+        """Return the configuration in force."""
+        return self._watching
+
     def current_states(self) -> Mapping[str, FeedState]:
         """Return the states of the active feeds, as last committed."""
         return {key: s for key, s in self._states.items() if key in self._watching.feeds}
@@ -311,6 +320,8 @@ class Daemon:
             matched=done.matched,
             alerts=done.alerts,
         )
+        if self.observer is not None:
+            self.observer.committed(batch, done)
         if done.alerts:
             await self._queue.defer("deliver")
         self.rounds += 1

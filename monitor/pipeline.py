@@ -66,23 +66,28 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll brought: a parsed feed, or the reason why there is none."""
+    """What one poll brought: a parsed feed, or the reason why there is none.
+
+    ``parse_seconds`` includes the wait for a parsing worker.
+    """
 
     feed: Feed
     state: FeedState
     outcome: FetchOutcome
     parsed: ParsedFeed | None = None
     parse_error: str = ""
+    parse_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a batch of polls came to."""
+    """What a batch of polls came to; ``commits`` is what was stored of it, poll by poll."""
 
     states: tuple[FeedState, ...]
     new_entries: int
     matched: int
     alerts: int
+    commits: tuple[PollCommit, ...] = ()
 
 
 class Pipeline:
@@ -120,14 +125,17 @@ class Pipeline:
         failpoint("after_fetch")
         if outcome.status != "ok":
             return Polled(feed, state, outcome)
+        began = self._clock.monotonic()
         try:
             parsed = await self._parser.parse(
                 outcome.body, content_type=outcome.content_type, url=outcome.url
             )
         except ParseError as error:
-            return Polled(feed, state, outcome, parse_error=str(error))
+            took = self._clock.monotonic() - began
+            return Polled(feed, state, outcome, parse_error=str(error), parse_seconds=took)
         failpoint("after_parse")
-        return Polled(feed, state, outcome, parsed)
+        took = self._clock.monotonic() - began
+        return Polled(feed, state, outcome, parsed, parse_seconds=took)
 
     async def take_push(self, feed: Feed, state: FeedState, outcome: FetchOutcome) -> Polled | None:
         """Parse what a hub pushed; None where there is nothing to take.
@@ -168,6 +176,7 @@ class Pipeline:
             sum(len(commit.entries) for commit in commits),
             len({match.entry_id for commit in commits for match in commit.matches}),
             sum(len(commit.outbox) for commit in commits),
+            tuple(commits),
         )
 
     async def commit_unread(self, batch: Sequence[Polled]) -> tuple[FeedState, ...]:

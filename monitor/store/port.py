@@ -267,8 +267,9 @@ class Store(Protocol):
         channel: str | None = None,
         story_id: str | None = None,
         limit: int | None = None,
+        newest: bool = False,
     ) -> Sequence[OutboxRow]:
-        """Return rows, oldest first."""
+        """Return rows, oldest first; with ``newest`` by id, the newest first."""
 
     async def outbox_forget(self, ids: Sequence[str]) -> int:
         """Remove rows by an operator's wish, but none ``sending`` or ``sent``; returns how many."""

@@ -79,8 +79,10 @@ async def rows(
     channel: str | None,
     story_id: str | None,
     limit: int | None,
+    newest: bool = False,
 ) -> Sequence[OutboxRow]:
-    """Return rows, oldest first."""
+    """Return rows, oldest first; with ``newest`` by id (they sort by time), the newest first."""
+    order = "id DESC" if newest else "created_at, id"
     where, args = ["true"], list[Any]()
     if states is not None:
         where.append("state = ANY(%s::text[])")
@@ -93,7 +95,7 @@ async def rows(
         args.append(story_id)
     found = await pool.rows(
         f"SELECT {OUTBOX_COLUMNS} FROM outbox WHERE {' AND '.join(where)} "
-        "ORDER BY created_at, id LIMIT %s",
+        f"ORDER BY {order} LIMIT %s",
         (*args, limit),
     )
     return [outbox_row(row) for row in found]

@@ -155,8 +155,9 @@ class PgStore:
         channel: str | None = None,
         story_id: str | None = None,
         limit: int | None = None,
+        newest: bool = False,
     ) -> Sequence[OutboxRow]:
-        return await outbox.rows(self.pool, states, channel, story_id, limit)
+        return await outbox.rows(self.pool, states, channel, story_id, limit, newest)
 
     async def outbox_next(self) -> datetime | None:
         return await outbox.next_at(self.pool)

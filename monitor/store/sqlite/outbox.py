@@ -76,8 +76,10 @@ def rows(
     channel: str | None,
     story_id: str | None,
     limit: int | None,
+    newest: bool = False,
 ) -> Sequence[OutboxRow]:
-    """Return rows, oldest first."""
+    """Return rows, oldest first; with ``newest`` by id (they sort by time), the newest first."""
+    order = "id DESC" if newest else "created_at, id"
     where, args = ["true"], list[object]()
     if states is not None:
         where.append(f"state IN ({', '.join('?' * len(states))})")
@@ -89,8 +91,7 @@ def rows(
         where.append("story_id = ?")
         args.append(story_id)
     found = db.execute(
-        f"SELECT {OUTBOX_COLUMNS} FROM outbox WHERE {' AND '.join(where)} "
-        "ORDER BY created_at, id LIMIT ?",
+        f"SELECT {OUTBOX_COLUMNS} FROM outbox WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?",
         (*args, -1 if limit is None else limit),
     )
     return [outbox_row(row) for row in found]

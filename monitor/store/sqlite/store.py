@@ -183,9 +183,17 @@ class SqliteStore:
         channel: str | None = None,
         story_id: str | None = None,
         limit: int | None = None,
+        newest: bool = False,
     ) -> Sequence[OutboxRow]:
         return await self._readers.read(
-            partial(outbox.rows, states=states, channel=channel, story_id=story_id, limit=limit)
+            partial(
+                outbox.rows,
+                states=states,
+                channel=channel,
+                story_id=story_id,
+                limit=limit,
+                newest=newest,
+            )
         )
 
     async def outbox_next(self) -> datetime | None:
