@@ -14,6 +14,8 @@ from typing import Any
 MAX_MEMORY = 8 << 20
 """RE2's default bound on a compiled expression, in bytes (re2.h kDefaultMaxMem)."""
 MAX_LENGTH = 500
+MAX_TEXT = 20_000
+"""Characters of a field that expressions are run on; bounds RE2's slow path (captures)."""
 MAX_HITS = 100
 """Occurrences reported per field and expression."""
 
@@ -55,7 +57,7 @@ def compile_pattern(source: str) -> str:
 def find(pattern: str, text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the first ``MAX_HITS`` non-empty matches of a compiled pattern."""
     count = 0
-    for found in _engine(pattern).finditer(text):
+    for found in _engine(pattern).finditer(text[:MAX_TEXT]):
         start, end = found.span(1)
         if start == end:
             continue

@@ -7,15 +7,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from functools import lru_cache
+from itertools import accumulate
 
 from monitor.rules.text.fold import analyse
 from monitor.rules.text.scan import chunk_starts, paragraph_ranges, readable, surfaces_at
 from monitor.values import TEXT_FIELDS, Document, TextField
 
-MAX_FIELD = 150_000
+MAX_FIELD = 50_000
 """Characters of a field that are looked at (an article of 25,000 words); bounds the time a story
 can
 take."""
+_FEW = 4
+"""Places asked for in a paragraph before all of its chunks are located at once."""
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।]['\"’”»)\]]*")
 # A full stop after these ends no sentence.
 _ABBREVIATIONS = frozenset(
@@ -34,7 +37,7 @@ class Row:
     are not
     exactly one slot, with the number of slots that they are."""
 
-    __slots__ = ("chunks", "field", "low", "number", "odd", "starts")
+    __slots__ = ("asked", "chunks", "field", "letters", "low", "number", "odd", "starts")
 
     def __init__(self, field: int, number: int, low: int, chunks: list[str]) -> None:
         self.field = field
@@ -43,6 +46,8 @@ class Row:
         self.chunks = chunks
         self.odd: list[tuple[int, int]] = []
         self.starts: list[int] | None = None
+        self.asked = 0
+        self.letters = -1
 
 
 class Slots:
@@ -72,7 +77,7 @@ class Slots:
         self.rows: list[Row] = []
         self.shouted = False
         self._lows: list[int] | None = None
-        self._ranges: dict[int, list[tuple[int, int]]] = {}
+        self._ranges: dict[int, tuple[str, list[tuple[int, int]]]] = {}
         self._offsets: list[tuple[int, int]] | None = None
         self._sentences: list[int] | None = None
 
@@ -121,22 +126,36 @@ class Slots:
         return at + start, at + end
 
     def _start(self, row: Row, chunk: int) -> int:
-        if row.starts is None:
-            text = self.text(TEXT_FIELDS[row.field])
-            ranges = self._ranges.get(row.field)
-            if ranges is None:
-                ranges = self._ranges[row.field] = paragraph_ranges(readable(text))
-            start, end = ranges[row.number]
-            # One blank between chunks and none around: lengths alone tell where each one starts.
-            if end - start == sum(map(len, row.chunks)) + len(row.chunks) - 1:
+        if row.starts is not None:
+            return row.starts[chunk]
+        row.asked += 1
+        text, start, end = self._paragraph_text(row)
+        # One blank between chunks and none around: lengths alone tell where each one starts.
+        tight = end - start == row.letters + len(row.chunks) - 1
+        if row.asked <= _FEW:
+            if tight:
                 return start + sum(map(len, row.chunks[:chunk])) + chunk
-            text = readable(text)
             word = row.chunks[chunk]
             at = text.index(word, start)
             if text.find(word, at + 1, end) < 0:
                 return at
-            row.starts = chunk_starts(text, row.chunks, start)
+        row.starts = (
+            [start, *accumulate(len(each) + 1 for each in row.chunks[:-1])]
+            if tight and not start
+            else chunk_starts(text, row.chunks, start)
+        )
         return row.starts[chunk]
+
+    def _paragraph_text(self, row: Row) -> tuple[str, int, int]:
+        """Return the field's text and the range of the paragraph in it."""
+        known = self._ranges.get(row.field)
+        if known is None:
+            text = readable(self.text(TEXT_FIELDS[row.field]))
+            known = self._ranges[row.field] = (text, paragraph_ranges(text))
+        if row.letters < 0:
+            row.letters = sum(map(len, row.chunks))
+        start, end = known[1][row.number]
+        return known[0], start, end
 
     @property
     def offsets(self) -> list[tuple[int, int]]:

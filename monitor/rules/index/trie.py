@@ -26,6 +26,7 @@ MEMO_LIMIT = 400_000
 random words."""
 MEMO_CHUNK = 40
 """Longer chunks (a sentence of Chinese, a pasted hash) are not worth remembering."""
+_MANY = 4
 MAX_OCCURRENCES = 1_000
 """Occurrences of one form kept per document; bounds time on a text that repeats a word for ever."""
 
@@ -271,7 +272,10 @@ class Trie:
         core = chunk.strip(_PUNCTUATION)
         if core.isalpha() and core.isascii():
             return self._plain(core, (core.lower(),), language)
-        words = [analyse(surface) for surface in surfaces(chunk)]
+        found = surfaces(chunk)
+        if len(found) > _MANY:
+            return self._run(found, language)
+        words = [analyse(surface) for surface in found]
         if len(words) == 1 and len(words[0].parts) == 1:
             part = words[0].parts[0]
             return self._plain(part.exact, part.folds, language)
@@ -283,6 +287,20 @@ class Trie:
                 if plain is not None:
                     joined.append((len(parts) + each.first, each.last - each.first + 1, plain))
             parts += [self._plain(part.exact, part.folds, language) for part in word.parts]
+        return _Odd(parts, joined)
+
+    def _run(self, found: list[str], language: str) -> _Odd:
+        """Read a long chunk (a sentence of Chinese): its characters repeat, so they are kept."""
+        memo = self._memos.get(language if self.stems else "") or _Memo(self, language)
+        parts: list[_Plain | None] = []
+        joined: list[tuple[int, int, _Plain]] = []
+        for surface in found:
+            known = memo[surface]
+            if known.__class__ is _Odd:
+                joined += [(len(parts) + first, span, plain) for first, span, plain in known.joined]
+                parts += known.parts
+            else:
+                parts.append(known)
         return _Odd(parts, joined)
 
     def _plain(self, exact: str, folds: Iterable[str], language: str) -> _Plain | None:
