@@ -59,6 +59,6 @@ CLEAR_START = 0.5
 CAUTION = 5.0
 # The first entries of an installation meet document frequencies that know nothing yet.
 START_CAUTION = 4.0
-START_ENTRIES = 30
+START_ENTRIES = 20
 # While caution is taken one shared word ("Apple" pie and phones) makes no event.
 SHARED_STEMS = 2
