@@ -1,4 +1,4 @@
-.PHONY: run test lint lock help chaos chaos-long
+.PHONY: run test quality lint lock help chaos chaos-long
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -25,6 +25,10 @@ chaos: ## Kill the watch for a minute while feeds and Slack fail; prints what ca
 chaos-long: ## The same for half an hour
 	@scripts/setup requirements-dev.lock
 	@.venv/bin/python -m tests.chaos --seconds 1800 $(ARGS)
+
+quality: ## Score duplicates, events and summaries on labelled data (NEWSWATCH_DATA)
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/python benchmarks/quality.py
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
