@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from monitor.alerts.desk import Desk
@@ -19,10 +19,11 @@ from monitor.alerts.route import Router
 from monitor.baseline import BaselineLog
 from monitor.clock import Clock
 from monitor.config.models import PollingSettings, Settings
+from monitor.documents import document_of, hits_of
 from monitor.errors import ParseError, StateError
 from monitor.failpoints import failpoint
 from monitor.ids import new_id
-from monitor.rules import RuleSet, plain
+from monitor.rules import RuleSet
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import with_hold
 from monitor.sources.parse import ParsePool
@@ -42,16 +43,12 @@ from monitor.stories.identity import Identified, all_keys, identify, keys_of
 from monitor.stories.index import StoryIndex
 from monitor.stories.summary import summarise
 from monitor.stories.weights import WINDOW
-from monitor.values import Document, Entry, Feed, Hit, Match, ParsedFeed, Story, StoryDecision
+from monitor.values import Document, Entry, Feed, ParsedFeed, Story, StoryDecision
 
 log = logging.getLogger(__name__)
 
 PACE_HOLDS = timedelta(hours=1)
 AFTER_FAULT = timedelta(minutes=15)  # until a feed that we stumbled over is read again
-# A feed's date further ahead than this is no evidence of anything; one before 1995 is a default
-# value of some system, not a publication date (measured over real feeds).
-FUTURE = timedelta(hours=24)
-EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,38 +384,3 @@ class _Commit:
             (*index.blobs(), *baseline.blobs()),
             tuple(self._forget),
         )
-
-
-def document_of(
-    entry_id: str, feed: Feed, parsed: ParsedFeed, entry: Entry, now: datetime
-) -> Document:
-    """Return what rules look at for an entry of ``feed``."""
-    return plain(
-        Document(
-            id=entry_id,
-            title=entry.title,
-            summary=entry.summary,
-            content=entry.content,
-            url=entry.url,
-            source=entry.source or feed.name,
-            feed=feed.name,
-            authors=entry.authors,
-            tags=feed.tags,
-            categories=entry.categories,
-            language=entry.language or feed.language or parsed.language,
-            country=feed.country,
-            published=clamped(entry.published or entry.updated, now),
-        )
-    )
-
-
-def clamped(published: datetime | None, now: datetime) -> datetime | None:
-    """Return a feed's date as evidence: not in the future, None where it can't be true."""
-    if published is None or published < EARLIEST or published > now + FUTURE:
-        return None
-    return min(published, now)
-
-
-def hits_of(matches: Sequence[Match]) -> tuple[Hit, ...]:
-    """Return the hits of all matches, each once, in order of field and place."""
-    return tuple(dict.fromkeys(hit for match in matches for hit in match.hits))

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 
 from monitor.alerts.plan import preview_alert
 from monitor.config.models import RuleSettings, Settings
-from monitor.rules import RuleSet, plain
+from monitor.documents import document_of_stored
+from monitor.rules import RuleSet
 from monitor.store.port import FoundEntry, Store
-from monitor.values import AlertItem, Document, Feed
+from monitor.values import AlertItem, Feed
 
 log = logging.getLogger(__name__)
 
@@ -98,26 +99,3 @@ def _would_match(
         for match in matches
         if match.rule in changed and match.rule not in found.rules
     ]
-
-
-def document_of_stored(found: FoundEntry, feeds: Mapping[str, Feed]) -> Document:
-    """Return the document of a stored entry, with its feed's labels as they are configured now."""
-    stored, entry = found.entry, found.entry.entry
-    feed = feeds.get(found.feed_key)
-    return plain(
-        Document(
-            id=stored.id,
-            title=entry.title,
-            summary=entry.summary,
-            content=entry.content,
-            url=entry.url,
-            source=stored.source,
-            feed=feed.name if feed else None,
-            tags=feed.tags if feed else (),
-            country=feed.country if feed else None,
-            authors=entry.authors,
-            categories=entry.categories,
-            language=stored.language,
-            published=stored.published,
-        )
-    )

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ from tests.acceptance.process import ROOT, Process, run
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # Generated from the code and checked against it by tests of their own.
 GENERATED = {"configuration.md", "commands.md"}
-FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.M | re.S)
+FENCE = re.compile(r"^ *```(\w+)[^\n]*\n(.*?)^ *```", re.M | re.S)
 PREFIXES = (".venv/bin/python bot.py ", "python bot.py ", "newswatch ")
 # Words that need a server, a person or a clean machine; each has an acceptance test of its own,
 # or is a command of another program that the page names.
@@ -60,7 +61,7 @@ def snippets(language: str) -> Iterator[Snippet]:
             continue
         for number, found in enumerate(FENCE.finditer(page.read_text(encoding="utf-8")), 1):
             if found[1] == language:
-                yield Snippet(str(page.relative_to(ROOT)), number, language, found[2])
+                yield Snippet(str(page.relative_to(ROOT)), number, language, dedent(found[2]))
 
 
 def commands() -> Iterator[tuple[str, str]]:
@@ -97,6 +98,8 @@ def test_yaml_snippets_load_and_compile(snippet: Snippet, place: Path) -> None:
     for key, value in SETTINGS.items():
         if key not in settings:
             text += yaml.safe_dump({key: value}, default_flow_style=None)
+    (place / "secret").write_text("not-a-real-token\n")
+    text = re.sub(r"(_file: )/[^\s,}]+", rf"\g<1>{place / 'secret'}", text)
     path.write_text(text, encoding="utf-8")
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "https://example.org/hook")
     compiled_watch(load(path, environment))
