@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,7 +25,8 @@ from monitor.config.models import NetworkSettings
 from monitor.errors import BodyRefused, FetchError, RefusedAddress
 from monitor.sources.answers import fresh_until, retry_after
 from monitor.sources.credentials import feed_headers
-from monitor.sources.decode import ACCEPT_ENCODING, decode_body, too_large, truncated
+from monitor.sources.decode import ACCEPT_ENCODING, decode_body, too_large
+from monitor.sources.faults import explain, transport_failure
 from monitor.sources.guard import Guard, is_near
 from monitor.sources.http1 import Http1Transport
 from monitor.sources.resolve import Resolver
@@ -211,7 +211,7 @@ class Fetcher:
         if 200 <= answer.status < 300:
             return FetchOutcome("ok", url, body=answer.raw, http_status=answer.status)
         return replace(
-            _failed(url, f"http_{answer.status}", _explain(answer.status)),
+            _failed(url, f"http_{answer.status}", explain(answer.status)),
             http_status=answer.status,
         )
 
@@ -280,7 +280,7 @@ class Fetcher:
         delta = status == 226 and headers.get("im", "").strip().lower() == "feed"
         unasked = status == 226 and (not delta or validators.etag is None)
         if not 200 <= status < 300 or unasked:
-            return replace(outcome, reason=f"http_{status}", message=_explain(status))
+            return replace(outcome, reason=f"http_{status}", message=explain(status))
         if status not in (200, 203, 226) or not answer.raw:
             return replace(
                 outcome,
@@ -429,7 +429,7 @@ class Fetcher:
                 "timeout",
             ) from error
         except httpx.TransportError as error:
-            raise _transport_failure(url, error) from error
+            raise transport_failure(url, error) from error
         return _Answer(url, response.status_code, found, raw)
 
     def _fits(self, declared: str) -> bool:
@@ -481,78 +481,3 @@ def _hop(asked: str, location: str, downgrade: bool) -> str:
 
 def _failed(url: str, reason: str, message: str) -> FetchOutcome:
     return FetchOutcome("failed", url, reason=reason, message=message)
-
-
-_EXPLAINED = {
-    401: "the server wants a login: give the feed its credentials",
-    402: "the server wants to be paid",
-    403: "the server refuses us: ask the publisher to let the User-Agent pass, or set `user_agent`",
-    404: "there is nothing at this address: look for the feed's new address",
-    406: "the server has no form of this feed that we read",
-    410: "the publisher has taken the feed down: remove it, or look for its new address",
-    429: "too many requests: it is asked less often",
-    451: "not available for legal reasons",
-}
-
-
-def _explain(status: int) -> str:
-    if status in _EXPLAINED:
-        return f"HTTP {status}: {_EXPLAINED[status]}"
-    if status == 226:
-        return "HTTP 226: a part that was not asked for; tell the publisher"
-    if status >= 500:
-        return f"HTTP {status}: the server has a fault; it is asked again later"
-    if status in _REDIRECTS:
-        return f"HTTP {status}: a redirect that leads nowhere; look at the address in a browser"
-    return f"HTTP {status}: not a feed; look at the address in a browser"
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    chain: list[BaseException] = []
-    step: BaseException | None = error
-    while step is not None and len(chain) < 12:
-        chain.append(step)
-        step = step.__cause__ or step.__context__
-    return chain
-
-
-def _transport_failure(url: str, error: httpx.TransportError) -> FetchError:
-    """Put a transport's exception into one of our reasons."""
-    for cause in _causes(error):
-        if isinstance(cause, FetchError):
-            return cause
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return FetchError(
-                f"The server's certificate is not valid for {urlsplit(url).hostname} "
-                f"({cause.verify_message}); it is never fetched insecurely",
-                "tls",
-            )
-        if isinstance(cause, ssl.SSLError):
-            return FetchError(
-                f"No secure connection ({cause.reason or 'TLS error'}); tell the publisher", "tls"
-            )
-    text = str(error)
-    if isinstance(error, httpx.ConnectError):
-        return FetchError(
-            f"No connection to {urlsplit(url).netloc} ({_why(error)}); it is tried again later",
-            "connect",
-        )
-    if "peer closed connection without sending complete message body" in text:
-        return truncated()
-    if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.CloseError)):
-        return FetchError(
-            "The server broke the connection off; it is asked again later", "connection_lost"
-        )
-    if isinstance(error, httpx.ProxyError):
-        return FetchError(f"The proxy refuses ({text[:120]}); check network.proxy", "proxy")
-    return FetchError(
-        f"The server's answer is not HTTP as it should be ({text[:120]}); tell the publisher",
-        "bad_http",
-    )
-
-
-def _why(error: BaseException) -> str:
-    for cause in _causes(error):
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-    return str(error)[:120] or type(error).__name__
