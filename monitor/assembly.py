@@ -139,6 +139,8 @@ async def assembled(
                 daemon.current_states,
                 daemon.take_push,
             )
+        if current.settings.web.enabled:
+            _add_web(daemon, store, deliverer, clock, config, env)
         slack = current.settings.slack
         if slack.app_token is not None and slack.token is not None:
             reactions = Reactions(
@@ -153,3 +155,38 @@ async def assembled(
             stack.push_async_callback(daemon.listener.aclose)
         await daemon.start()
         yield daemon
+
+
+def _add_web(
+    daemon: Daemon,
+    store: Store,
+    deliverer: Deliverer,
+    clock: Clock,
+    config: Path,
+    env: Mapping[str, str],
+) -> None:
+    """Give the daemon its status page, where the packages for it are installed."""
+    try:
+        from monitor.web.app import web_app
+        from monitor.web.metrics import Metrics
+        from monitor.web.serve import beside_the_daemon
+        from monitor.web.source import Source
+    except ModuleNotFoundError as error:
+        log.error(
+            "no status page: install newswatch[web]", extra={"reason": f"{error.name} is missing"}
+        )
+        return
+    metrics = Metrics(clock)
+    daemon.observer = metrics
+    deliverer.on_settled = metrics.settled
+    source = Source(
+        store,
+        clock,
+        daemon.current_watching,
+        config,
+        env,
+        metrics,
+        daemon.current_states,
+        daemon.progress,
+    )
+    daemon.web = beside_the_daemon(web_app(source), daemon.current_watching().settings.web.listen)

@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "parse": "monitor.cli.parse:parse",
     "extract": "monitor.cli.parse:extract",
     "feeds": "monitor.cli.feeds:feeds",
+    "web": "monitor.cli.web:web",
 }
 
 

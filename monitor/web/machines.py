@@ -1,0 +1,43 @@
+"""The addresses for machines: `/metrics`, `/healthz`, `/readyz`."""
+
+from __future__ import annotations
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from monitor.errors import StateError
+from monitor.web.metrics import Metrics
+from monitor.web.source import STALLED, Source
+
+
+def machine_routes(source: Source) -> list[Route]:
+    """Return the routes; they answer plain text and change nothing."""
+    counted = source.metrics or Metrics(source.clock)
+
+    async def metrics(_: Request) -> Response:
+        states = await source.feed_states()
+        outbox = await source.store.outbox_counts()
+        text = counted.text(source.watching().feeds, states, outbox, source.clock.now())
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    async def healthz(_: Request) -> Response:
+        """The process answers."""
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        """The store answers and polling comes round."""
+        try:
+            await source.store.outbox_next()
+        except StateError:
+            return PlainTextResponse("the store does not answer\n", 503)
+        if source.stalled() > STALLED:
+            return PlainTextResponse("polling has not come round for a minute\n", 503)
+        return PlainTextResponse("ok\n")
+
+    return [
+        Route("/metrics", metrics),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+    ]
