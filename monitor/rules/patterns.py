@@ -7,6 +7,7 @@ it is checked outside, in between it becomes an ASCII-or-Unicode letter test.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -28,6 +29,7 @@ _CLASSES = {
     "s": r"[\s\p{Z}]",
     "S": r"[^\s\p{Z}]",
 }
+_NAMED = re.compile(r"\(\?P?<\w+>")
 _IN_CLASS = {"w": _WORD, "d": r"\p{Nd}", "s": r"\s\p{Z}", "D": r"\P{Nd}"}
 
 
@@ -58,7 +60,8 @@ def find(pattern: str, text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the first ``MAX_HITS`` non-empty matches of a compiled pattern."""
     count = 0
     for found in _engine(pattern).finditer(text[:MAX_TEXT]):
-        start, end = found.span(1)
+        spans = (found.span(number) for number in range(1, found.re.groups + 1))
+        start, end = next((span for span in spans if span[0] >= 0), (0, 0))
         if start == end:
             continue
         yield start, end
@@ -68,7 +71,36 @@ def find(pattern: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def rewrite(source: str) -> str:
-    """Return ``source`` with Unicode classes, case folded, wrapped in group 1."""
+    """Return ``source`` with Unicode classes and case folded; each alternative is one group,
+    and there are no others."""
+    return "(?i)" + "|".join(_rewritten(each) for each in _alternatives(source))
+
+
+def _alternatives(source: str) -> list[str]:
+    """Cut at the bars that stand in no parentheses and no class."""
+    out: list[str] = []
+    depth = start = at = 0
+    in_class = False
+    while at < len(source):
+        char = source[at]
+        if char == "\\":
+            at += 2
+            continue
+        if in_class:
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+            at += source.startswith(("[]", "[^]"), at) + source.startswith("[^]", at)
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+        elif char == "|" and not depth:
+            out.append(source[start:at])
+            start = at + 1
+        at += 1
+    return [*out, source[start:]]
+
+
+def _rewritten(source: str) -> str:
     out: list[str] = []
     at = 0
     in_class = False
@@ -98,10 +130,14 @@ def rewrite(source: str) -> str:
             out.append(char)
         elif char == "[" and in_class and source[at + 1 : at + 2] != ":":
             out.append("\\[")
+        elif char == "(" and not in_class:
+            named = _NAMED.match(source, at)
+            out.append(char if not named and source[at + 1 : at + 2] == "?" else "(?:")
+            at += len(named[0]) - 1 if named else 0
         else:
             out.append(char)
         at += 1
-    return "(?i)" + _wrapped("".join(out))
+    return _wrapped("".join(out))
 
 
 _START = "\ue000"

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.config.models import Settings
 from monitor.rules import Compiled, compile_rules, plain
+from monitor.rules.index.frequencies import Frequencies
 from monitor.values import Document, Match
 
 TODAY = date(2026, 3, 1)
@@ -132,6 +133,10 @@ def fires(rule: dict[str, Any], body: str, title: str = "", **more: Any) -> bool
         ("/deals? with/", "arms deals with Syria", True),
         ("/\\bсирия\\b/", "Россия и Сирия", True),
         ("/\\bсир\\b/", "Россия и Сирия", False),
+        ("/\\bирак\\b|\\bсирия\\b/", "Россия и Сирия", True),
+        ("/\\b(ирак|сирия)\\b/", "Россия и Сирия", True),
+        ("/(?P<who>russia|iran) sells/", "Iran sells jets", True),
+        ("/[|(]x|y[)|]/", "an y) here", True),
         ("/CVE-\\d{4}-\\d+/", "see CVE-2026-1234", True),
     ],
 )
@@ -347,3 +352,24 @@ def test_rules_come_in_the_order_of_the_configuration_with_sorted_hits() -> None
         ("title", "arms"),
         ("content", "arms"),
     ]
+
+
+def test_a_story_older_than_its_rule_wants_is_left_out() -> None:
+    given = {"rules": [{"name": "r", "any": ["arms"], "max_age": "2d"}]}
+    ruleset = compile_rules(Settings.model_validate(given), TODAY).ruleset
+    found = ruleset.match(Document("1", "Arms deal"))
+    now = datetime(2026, 3, 10, tzinfo=UTC)
+    assert ruleset.current(found, datetime(2026, 3, 9, tzinfo=UTC), now) == found
+    assert ruleset.current(found, datetime(2026, 3, 1, tzinfo=UTC), now) == ()
+    assert ruleset.current(found, None, now) == found
+
+
+def test_learned_frequencies_survive_as_bytes() -> None:
+    given = {"rules": [{"name": "r", "any": ["arms"], "entities": [["Syria"]]}]}
+    ruleset = compile_rules(Settings.model_validate(given), TODAY).ruleset
+    for _ in range(1_600):
+        ruleset.match(Document("1", "Syria"))
+    learned = Frequencies.from_bytes(ruleset.frequencies().to_bytes())
+    assert learned.documents == 100
+    assert learned.share((("f", "syria"),)) > 0.8 > 0.1 > learned.share((("f", "arms"),))
+    assert Frequencies.from_bytes(b"damaged").documents == 0
