@@ -48,6 +48,7 @@ from monitor.values import Document, Entry, Feed, ParsedFeed, Story, StoryDecisi
 log = logging.getLogger(__name__)
 
 PACE_HOLDS = timedelta(hours=1)
+DIGEST = 16  # bytes of an entry's digest (monitor.values.ParsedFeed.digests)
 AFTER_FAULT = timedelta(minutes=15)  # until a feed that we stumbled over is read again
 
 
@@ -122,17 +123,24 @@ class Pipeline:
         failpoint("after_fetch")
         if outcome.status != "ok":
             return Polled(feed, state, outcome)
+        known = await self._known_digests(state)
         began = self._clock.monotonic()
         try:
             parsed = await self._parser.parse(
-                outcome.body, content_type=outcome.content_type, url=outcome.url
+                outcome.body, content_type=outcome.content_type, url=outcome.url, known=known
             )
         except ParseError as error:
             took = self._clock.monotonic() - began
             return Polled(feed, state, outcome, parse_error=str(error), parse_seconds=took)
         failpoint("after_parse")
         took = self._clock.monotonic() - began
-        return Polled(feed, state, outcome, parsed, parse_seconds=took)
+        unread = tuple(at for at, digest in enumerate(parsed.digests) if digest in known)
+        return Polled(feed, state, outcome, replace(parsed, unread=unread), parse_seconds=took)
+
+    async def _known_digests(self, state: FeedState) -> frozenset[bytes]:
+        stored = await self._store.blob(_digests_name(state)) if state.baselined_at else None
+        stored = stored or b""
+        return frozenset(stored[at : at + DIGEST] for at in range(0, len(stored), DIGEST))
 
     async def take_push(self, feed: Feed, state: FeedState, outcome: FetchOutcome) -> Polled | None:
         """Parse what a hub pushed; None where there is nothing to take.
@@ -221,8 +229,7 @@ class Pipeline:
     async def _decide(self, polled: Polled, planned: dict[str, list[OutboxRow]]) -> PollCommit:
         now = self._clock.now()
         feed, state, parsed = polled.feed, polled.state, polled.parsed
-        entries = parsed.entries if parsed else ()
-        identified = await self._identify(feed, state, entries, now)
+        identified = await self._identify(feed, state, _unknown(polled), now)
         fresh = [each for each in identified if each.status == "new"]
         new_state = after_poll(
             state,
@@ -243,12 +250,16 @@ class Pipeline:
         if first_poll:
             new_state = replace(new_state, baselined_at=now)
         commit = _Commit(new_state)
+        commit.digests(polled)
         for each in identified:
             commit.remember(each)
         if not (first_poll and feed.first_run == "ignore"):
             for each in fresh:
                 old = first_poll and not self._is_news(feed, state, each.entry, now)
                 await self._take(commit, feed, parsed, each, now, planned, baseline=old)
+            for each in identified:
+                if each.status == "changed":
+                    await self._retake(commit, feed, parsed, each, now, planned)
         if first_poll and feed.first_run == "baseline":
             self._baseline.count(feed.name, len(commit.entries), now)
         return commit.finish(self.index, self._baseline)
@@ -322,6 +333,45 @@ class Pipeline:
             )
         )
 
+    async def _retake(
+        self,
+        commit: _Commit,
+        feed: Feed,
+        parsed: ParsedFeed,
+        each: Identified,
+        now: datetime,
+        planned: dict[str, list[OutboxRow]],
+    ) -> None:
+        """Look again at an entry whose text was edited.
+
+        It alerts where a rule holds now that didn't hold before, and is a development where it
+        says something new; a typo that was mended is nothing.
+        """
+        assert each.entry_id is not None
+        found = next(iter(await self._store.find_entries(each.entry_id, limit=1)), None)
+        if found is None or found.entry.id != each.entry_id:
+            return  # past its retention: known by its keys alone
+        stored, ruleset = found.entry, self.watching.ruleset
+        document = document_of(stored.id, feed, parsed, each.entry, now)
+        matches = ruleset.current(ruleset.match(document), document.published, now)
+        decision = self.index.revise(document, now)
+        if decision is None:
+            story = Story(stored.story_id, stored.entry.title, stored.first_seen, now)
+            decision = StoryDecision(story, "none", "edited after its story was over")
+        gained = [match for match in matches if match.rule not in found.rules]
+        tells = gained or (decision.kind == "update" and not stored.baseline)
+        outcome = stored.outcome
+        if matches and tells:
+            summary = summarise(document, hits_of(matches))
+            entities = ruleset.entities(document)
+            told = tuple(matches) if found.rules and not stored.baseline else tuple(gained)
+            matched = Matched(document, stored.id, now, decision, told, entities, summary)
+            outcome = await self._plan(commit, matched, planned, now)
+        commit.matches.extend(EntryMatch(stored.id, match) for match in gained)
+        commit.entries.append(
+            replace(stored, entry=each.entry, published=document.published, outcome=outcome)
+        )
+
     async def _plan(
         self,
         commit: _Commit,
@@ -351,6 +401,18 @@ def _bygone(document: Document, published: datetime) -> StoryDecision:
     return StoryDecision(story, "new", "published before the days in which stories grow")
 
 
+def _digests_name(state: FeedState) -> str:
+    return f"digests/{state.id}"
+
+
+def _unknown(polled: Polled) -> tuple[Entry, ...]:
+    """Return the entries that are not known to the letter."""
+    if polled.parsed is None:
+        return ()
+    unread = frozenset(polled.parsed.unread)
+    return tuple(e for at, e in enumerate(polled.parsed.entries) if at not in unread)
+
+
 class _Commit:
     """A PollCommit in the making."""
 
@@ -362,6 +424,17 @@ class _Commit:
         self._forget: list[str] = []
         self._seen: list[SeenKey] = []
         self._touched: list[bytes] = []
+        self._blobs: list[tuple[str, bytes]] = []
+
+    def digests(self, polled: Polled) -> None:
+        """Keep the digests of the document's entries for the feed's next poll."""
+        parsed = polled.parsed
+        if parsed is None or not parsed.digests:
+            return
+        if len(parsed.unread) < len(parsed.digests):
+            self._blobs.append((_digests_name(polled.state), b"".join(parsed.digests)))
+        for at in parsed.unread:
+            self._touched.extend(all_keys(keys_of(parsed.entries[at], polled.feed.url)))
 
     def remember(self, each: Identified) -> None:
         self._seen.extend(each.seen)
@@ -381,6 +454,6 @@ class _Commit:
             tuple(self.matches),
             index.changed(),
             tuple(self.outbox),
-            (*index.blobs(), *baseline.blobs()),
+            (*index.blobs(), *baseline.blobs(), *self._blobs),
             tuple(self._forget),
         )

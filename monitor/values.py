@@ -104,6 +104,7 @@ class ParsedFeed:
     update_period: timedelta | None = None
     notes: tuple[str, ...] = ()
     digests: tuple[bytes, ...] = ()
+    unread: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,15 @@ class StoryIndex:
         self._note(record, terms)
         return decision
 
+    def revise(self, doc: Document, now: datetime) -> StoryDecision | None:
+        """Return what an edited entry means for its story; None when it left the window."""
+        self._now = max(self._now, now.timestamp())
+        self._expire()
+        if doc.id not in self._entries:
+            return None
+        features = features_of(doc.title, _text(doc), doc.language, doc.source)
+        return self._revise(doc, features, doc.source or doc.feed or "")
+
     def changed(self) -> tuple[StoryRow, ...]:
         """Return the story rows to store since the last call."""
         rows: list[StoryRow] = []
