@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -26,6 +27,8 @@ from monitor.jobs.local import LocalQueue
 from monitor.loading import compiled_watch, state_target
 from monitor.pipeline import Watching
 from monitor.reactions import InForce, Reactions
+from monitor.rules.index.frequencies import BLOB as FREQUENCIES
+from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.text import search_tokens
 from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
@@ -82,6 +85,9 @@ async def assembled(
             stack.enter_context(StateLock(Path(target)))
         store = await open_store(target, now=clock.now(), tokenize=search_tokens)
         stack.push_async_callback(store.close)
+        if learned := await store.blob(FREQUENCIES):
+            ruleset = current.ruleset.with_frequencies(Frequencies.from_bytes(learned))
+            current = replace(current, ruleset=ruleset)
 
         def fetcher_for(settings: Settings) -> Fetcher:
             fetcher = Fetcher(settings.network, clock, config_dir=config.resolve().parent)
@@ -103,7 +109,8 @@ async def assembled(
             if fresh is None:
                 return None
             redactor.add(secret_values(fresh))
-            recompiled, _ = compiled_watch(fresh)
+            learned = current.ruleset.frequencies()
+            recompiled, _ = compiled_watch(fresh, frequencies=learned)
             if state_target(fresh) != target:
                 log.warning("`state` changed: it takes effect at the next start")
             return watching(fresh, recompiled)

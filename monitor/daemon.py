@@ -28,6 +28,7 @@ from monitor.observer import Observer
 from monitor.pipeline import Pipeline, Polled, Watching
 from monitor.preview import RulePreview
 from monitor.rules import Compiled
+from monitor.rules.index.frequencies import BLOB as FREQUENCIES
 from monitor.sources import rhythm
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import held_until
@@ -35,6 +36,7 @@ from monitor.sources.parse import ParsePool
 from monitor.store.port import FeedState, Retention, Store
 from monitor.stories.index import StoryIndex
 from monitor.systemd import Notifier
+from monitor.values import Document
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +130,9 @@ class Daemon:
         if held := await self._deliverer.recover():
             log.warning("messages with unknown outcome are held", extra={"messages": held})
         self._run_aside(self._preview())
+        # The gazetteer is built at its first use, which takes a moment: not in the first alert.
+        warm = Document("", "")
+        self._run_aside(asyncio.to_thread(self._watching.ruleset.entities, warm))
 
     async def run(self) -> None:
         """Run until ``stop``; then drain."""
@@ -399,6 +404,7 @@ class Daemon:
             self._clock.now(),
             Retention(settings.stories, settings.alerts, SEEN, settings.max_size),
         )
+        await self._store.put_blobs({FREQUENCIES: self._learned()})
         if pruned.entries or pruned.outbox:
             log.info("pruned", extra={"entries": pruned.entries, "bytes": pruned.bytes_after})
 
@@ -445,6 +451,9 @@ class Daemon:
     def _defer_soon(self, name: str) -> None:
         if not self._stopping.is_set():
             self._run_aside(self._queue.defer(name))
+
+    def _learned(self) -> bytes:
+        return self._watching.ruleset.frequencies().to_bytes()
 
     def _run_aside(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.ensure_future(work)

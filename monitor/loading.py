@@ -8,6 +8,7 @@ from __future__ import annotations
 from monitor.config.load import Loaded
 from monitor.errors import ConfigError, Problem
 from monitor.rules import Compiled, compile_rules
+from monitor.rules.index.frequencies import Frequencies
 
 
 def rule_problems(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:
@@ -23,14 +24,14 @@ def rule_problems(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:
 
 
 def compiled_watch(
-    loaded: Loaded, *, lenient: bool = False
+    loaded: Loaded, *, lenient: bool = False, frequencies: Frequencies | None = None
 ) -> tuple[Compiled, tuple[Problem, ...]]:
     """Compile a loaded configuration's rules; raises ``ConfigError`` with every error found.
 
-    ``lenient`` lets a rule pass that can't fire (only ``none``). Returns the compiled rules and all
-    warnings and notes.
+    ``frequencies`` is what earlier rules learned of how common terms are. ``lenient`` lets a rule
+    pass that can't fire (only ``none``). Returns the compiled rules and all warnings and notes.
     """
-    compiled = compile_rules(loaded.settings, lenient=lenient)
+    compiled = compile_rules(loaded.settings, None, frequencies, lenient=lenient)
     problems = rule_problems(loaded, compiled)
     errors = [problem for problem in problems if problem.level == "error"]
     if errors:

@@ -269,7 +269,7 @@ class Pipeline:
     ) -> tuple[Identified, ...]:
         keys = {key for entry in entries for key in all_keys(keys_of(entry, feed.url))}
         known = await self._store.seen(state.id, sorted(keys)) if keys else {}
-        return identify(entries, known, feed.url, lambda: new_id(now))
+        return identify(entries, known, feed.url, lambda: new_id(now), feed.identity)
 
     def _is_news(self, feed: Feed, state: FeedState, entry: Entry, now: datetime) -> bool:
         """Tell whether an entry of a first poll is to alert: asked for, or dated after the feed

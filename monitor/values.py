@@ -15,6 +15,7 @@ TextField = Literal["title", "summary", "content"]
 TEXT_FIELDS: tuple[TextField, ...] = ("title", "summary", "content")
 FirstRun = Literal["baseline", "alert", "ignore"]
 FullText = Literal["never", "when_needed", "always"]
+Identity = Literal["guid", "url", "title"]
 
 
 class Severity(IntEnum):
@@ -54,6 +55,7 @@ class Feed:
     every: timedelta | None = None
     first_run: FirstRun = "baseline"
     full_text: FullText = "never"
+    identity: Identity | None = None
     alarm_if_silent: timedelta | None = None
     user_agent: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)

@@ -76,6 +76,7 @@ def _feed(setting: FeedSettings, address: str, name: str, folder: FilePath) -> F
         language=setting.language,
         every=setting.every,
         first_run=setting.first_run,
+        identity=setting.identity,
         full_text=setting.full_text,
         alarm_if_silent=setting.alarm_if_silent,
         user_agent=setting.user_agent,

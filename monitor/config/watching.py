@@ -65,6 +65,10 @@ class FeedSettings(Model):
     full_text: Annotated[
         Literal["never", "when_needed", "always"], Field(description="Fetch the article's page.")
     ] = "never"
+    identity: Annotated[
+        Literal["guid", "url", "title"] | None,
+        Field(description="The one thing that tells its entries apart; default: all together."),
+    ] = None
     first_run: Annotated[
         Literal["baseline", "alert", "ignore"],
         Field(description="What becomes of entries that were there before the feed was added."),
