@@ -134,11 +134,13 @@ class Lane:
         points: Sequence[str] = POINTS,
         odds: Odds | None = None,
         slack_faults: bool = True,
+        settle: float = SETTLE,
     ) -> None:
         self._place = place
         self._random = Random(seed)
         self._mutant = mutant
         self._points = points
+        self._settle = settle
         self.ledger = Ledger(seed, points=dict.fromkeys(points, 0))
         self._world = World(seed, odds=odds)
         self._trouble = Faults(
@@ -227,7 +229,7 @@ class Lane:
     def _finish(self, process: subprocess.Popen[str], slack: FakeSlack) -> None:
         pid = self._start(process, self._task(slack, ""))
         wanted = {word for word, story in self._world.stories.items() if story.wanted}
-        end = time.monotonic() + SETTLE
+        end = time.monotonic() + self._settle
         while time.monotonic() < end and wanted - self._told(slack).keys():
             assert not self._ended(process, 0.1), self._log()
         # What is unclear is looked for three times; a double would come after the last look.
