@@ -66,11 +66,16 @@ def load_watch(path: Path, *, tolerant: bool = False, lenient: bool = False) -> 
 
 @asynccontextmanager
 async def opened_store(loaded: Loaded, clock: Clock | None = None) -> AsyncIterator[Store]:
-    """Open the configured store, and close it at the end. Takes no lock: a daemon may run."""
+    """Open the configured store, and close it at the end. Takes no lock: a daemon may run.
+
+    It isn't looked through for damage: that reads the whole file, and the daemon does it.
+    """
     from monitor.store import open_store
 
     clock = clock or SystemClock()
-    store = await open_store(state_target(loaded), now=clock.now(), tokenize=search_tokens)
+    store = await open_store(
+        state_target(loaded), now=clock.now(), tokenize=search_tokens, check=False
+    )
     try:
         yield store
     finally:
