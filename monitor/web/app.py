@@ -8,10 +8,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from monitor.errors import StateError
-from monitor.web.guard import Guard
+from monitor.web.actions import Actions
+from monitor.web.guard import FormToken, Guard
 from monitor.web.machines import machine_routes
+from monitor.web.pages import HERE, Pages
 from monitor.web.source import Source
 
 log = logging.getLogger(__name__)
@@ -21,8 +25,12 @@ def web_app(source: Source) -> Starlette:
     """Return the ASGI application over ``source``."""
     settings = source.watching().settings.web
     token = settings.token.get_secret_value() if settings.token else None
+    form_token = FormToken()
+    pages = Pages(source, form_token)
+    actions = Actions(source, pages, form_token)
+    static = Mount("/static", StaticFiles(directory=HERE / "static"))
     return Starlette(
-        routes=machine_routes(source),
+        routes=[*machine_routes(source), *pages.routes(), *actions.routes(), static],
         middleware=[Middleware(Guard, token=token, url=settings.url)],
         exception_handlers={StateError: _store_failed},
     )
