@@ -102,7 +102,7 @@ class Replayer:
             decision.duplicate_of,
             story,
             tuple(dict.fromkeys(mention.code for mention in mentions)),
-            summary_text(summary),
+            summary_text(document.title, summary),
             _alert(rows),
         )
 
@@ -180,13 +180,15 @@ async def replaying(
         await store.close()
 
 
-def summary_text(summary: Summary) -> str:
-    """Return a summary as one text: the lead, and the quote where it says more."""
-    if not summary.quote.text or summary.quote.text in summary.lead:
-        return summary.lead
-    if not summary.lead or summary.lead in summary.quote.text:
-        return summary.quote.text
-    return f"{summary.lead} {summary.quote.text}"
+def summary_text(title: str, summary: Summary) -> str:
+    """Return a summary as lines of text, as an alert shows it: the title, the lead sentence, and
+    the sentences that carry the rule's terms where they say more."""
+    lead, quote = summary.lead, summary.quote.text
+    if lead in quote:
+        lead = ""
+    if quote in lead:
+        quote = ""
+    return "\n".join(part for part in (title, lead, quote) if part)
 
 
 def _one_channel(settings: Settings) -> Settings:

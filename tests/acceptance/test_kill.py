@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import state_of
 from tests.acceptance.process import Process, rss
 from tests.fakeslack import FakeSlackThread
 from tests.feedserver import Answer, FeedServer
@@ -24,6 +25,9 @@ POINTS = [
     "after_post",
     "before_receipt_committed",
 ]
+# PostgreSQL's own: the transactions of the poll and of the message, before and after.
+SHARED_POINTS = ["in_txn", "after_commit", "after_sending_committed", "after_post"]
+KILLS = [("sqlite", point) for point in POINTS] + [("postgres", point) for point in SHARED_POINTS]
 STORIES = [
     {
         "title": "Russia will honour existing arms deals with Syria, deputy minister says",
@@ -40,6 +44,7 @@ STORIES = [
 ]
 TITLES = sorted(story["title"] for story in STORIES)
 CONFIG = """\
+state: {state}
 defaults: {{channel: news}}
 channels: {{news: {{slack: "#news-watch"}}}}
 slack: {{token: "${{SLACK_BOT_TOKEN}}", api_url: "{slack}"}}
@@ -60,11 +65,11 @@ class Ending:
     log: str
 
 
-def killed_at(point: str, place: Path) -> Ending:
+def killed_at(point: str, place: Path, state: str) -> Ending:
     place.mkdir()
     with FeedServer() as server, FakeSlackThread() as slack:
         url = server.script("/feed", Answer(rss("Wire", STORIES), etag='"v1"'))
-        (place / "config.yaml").write_text(CONFIG.format(slack=slack.url, feed=url))
+        (place / "config.yaml").write_text(CONFIG.format(state=state, slack=slack.url, feed=url))
         environment = {"SLACK_BOT_TOKEN": slack.token}
         first = Process(
             "run", cwd=place, env={**environment, "NEWSWATCH_FAILPOINTS": f"{point}=kill"}
@@ -88,19 +93,24 @@ def killed_at(point: str, place: Path) -> Ending:
 
 
 @pytest.fixture(scope="module")
-def endings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ending]:
+def endings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, str], Future[Ending]]:
     """Kill one watch at each point, all at the same time: they mostly wait."""
-    places = {point: tmp_path_factory.mktemp("kill") / point for point in POINTS}
-    with ThreadPoolExecutor(len(POINTS)) as pool:
-        running = {point: pool.submit(killed_at, point, places[point]) for point in POINTS}
-        return {point: future.result() for point, future in running.items()}
+
+    places = {kill: tmp_path_factory.mktemp("kill") / kill[1] for kill in KILLS}
+
+    def end(store: str, point: str) -> Ending:
+        with state_of(store) as state:
+            return killed_at(point, places[store, point], state)
+
+    with ThreadPoolExecutor(len(KILLS)) as pool:
+        return {kill: pool.submit(end, *kill) for kill in KILLS}
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("store", "point"), KILLS)
 def test_a_kill_loses_nothing_and_repeats_nothing(
-    point: str, endings: Mapping[str, Ending]
+    store: str, point: str, endings: Mapping[tuple[str, str], Future[Ending]]
 ) -> None:
-    ending = endings[point]
+    ending = endings[store, point].result()  # raises what went wrong, or the reason to skip
     assert ending.code == -9, ending.log
     assert ending.posted == TITLES, ending.log
     assert ending.doubles == {}

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import both_stores
 from tests.acceptance.process import Process, rss, run
 from tests.feedserver import Answer, FeedServer
+
+pytestmark = both_stores
 
 STORY = {
     "title": "Russia sees 'no reason' to halt weapon support for Syria",

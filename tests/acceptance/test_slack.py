@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import both_stores
 from tests.acceptance.process import Process, rss, run
 from tests.fakeslack import FakeSlack, FakeSlackThread
 from tests.feedserver import Answer, FeedServer
+
+pytestmark = both_stores
 
 STORY = {
     "title": "Arms deals with Syria &amp;lt;!channel&amp;gt; go on",
