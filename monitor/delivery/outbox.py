@@ -198,7 +198,7 @@ class Deliverer:
         return changed
 
     async def _close_retired(self) -> None:
-        if self._retired and not self._running():
+        if self._retired and all(task.done() for task in self._running()):
             retired, self._retired = self._retired, []
             for sender in {id(each): each for each in retired}.values():
                 await sender.aclose()
