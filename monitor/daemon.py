@@ -33,7 +33,8 @@ from monitor.sources import rhythm
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import held_until
 from monitor.sources.parse import ParsePool
-from monitor.store.port import FeedState, Retention, Store
+from monitor.sources.schedule import after_set_back
+from monitor.store.port import FeedState, PollCommit, Retention, Store
 from monitor.stories.index import StoryIndex
 from monitor.systemd import Notifier
 from monitor.values import Document
@@ -108,6 +109,7 @@ class Daemon:
         self._background: set[asyncio.Future[object]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self.rounds = 0
+        self._latest: datetime | None = None  # the wall clock at the last look for what is due
         self.callback: AbstractAsyncContextManager[str] | None = None  # where WebSub hubs call
         self.web: AbstractAsyncContextManager[str | None] | None = None  # the status page
         self.observer: Observer | None = None
@@ -176,6 +178,7 @@ class Daemon:
 
     async def once(self, due_only: bool) -> int:
         """One cycle: poll, decide, deliver what may go now. Returns how many feeds failed."""
+        await self._follow_the_clock(self._clock.now())
         states = await self._store.feed_states()
         now = self._clock.now()
         chosen = [s for s in states.values() if _pollable(s, now, due_only=due_only)]
@@ -246,12 +249,24 @@ class Daemon:
         if free <= 0 or self._stopping.is_set():
             return
         now = self._clock.now()
+        await self._follow_the_clock(now)
         for state in await self._store.due(now, free, now + CLAIM):
             feed = self._watching.feeds.get(state.key)
             under_way = state.key in self._polls or state.key in self._undecided
             if feed is not None and not under_way:
                 task = asyncio.create_task(self._poll(state), name=f"poll {state.key}")
                 self._polls[state.key] = task
+
+    async def _follow_the_clock(self, now: datetime) -> None:
+        """After the wall clock was set back, also while we were down, count waits from now: else
+        a feed would rest for as long as the clock went back."""
+        if self._latest is None or now < self._latest:
+            states = (await self._store.feed_states()).values()
+            moved = [after_set_back(state, now) for state in states]
+            if commits := [PollCommit(state) for state in moved if state is not None]:
+                log.warning("the clock was set back", extra={"feeds": len(commits)})
+                await self._store.commit_polls(commits)
+        self._latest = now
 
     async def _poll(self, state: FeedState) -> None:
         try:

@@ -32,6 +32,7 @@ EMPTIED_FROM = 5  # entries; a feed of so many that is empty all at once is like
 EMPTIED_POLLS = 3  # until it is believed
 PUSHED_WAIT = timedelta(hours=1)  # at least, while a WebSub hub sends us what is new
 PUSHED_FACTOR = 4.0
+CLOCK_STEP = timedelta(minutes=1)  # by which the clock may be corrected unnoticed
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -286,6 +287,18 @@ def _past_skipped(at: datetime, extra: Mapping[str, object]) -> datetime:
         # The minutes are kept: feeds that skip the same hours don't all come at once after them.
         utc = utc.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) + into
     return at
+
+
+def after_set_back(state: FeedState, now: datetime) -> FeedState | None:
+    """Return ``state`` for a clock that was set back since its last poll; None if it wasn't.
+
+    The wait is kept, counted from ``now``; steps of less than ``CLOCK_STEP`` change nothing.
+    """
+    last = state.last_poll_at
+    if last is None or last <= now + CLOCK_STEP:
+        return None
+    wait = max(state.next_at - last, timedelta(0))
+    return replace(state, last_poll_at=now, next_at=min(state.next_at, now + wait))
 
 
 # What people are told --------------------------------------------------------------------------
