@@ -110,7 +110,7 @@ class Daemon:
         self._wake: asyncio.TimerHandle | None = None
         self.rounds = 0
         self._latest: datetime | None = None  # the wall clock at the last look for what is due
-        self.callback: AbstractAsyncContextManager[str] | None = None  # where WebSub hubs call
+        self.callback: Callable[[], AbstractAsyncContextManager[str]] | None = None  # WebSub's
         self.web: AbstractAsyncContextManager[str | None] | None = None  # the status page
         self.observer: Observer | None = None
         self.notifier = Notifier({})
@@ -138,6 +138,14 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until ``stop``; then drain."""
+        log.info(
+            "watching",
+            extra={
+                "feeds": len(self._watching.feeds),
+                "rules": len(self._watching.ruleset.rules),
+                "channels": ", ".join(sorted(self._watching.settings.channels)) or "console",
+            },
+        )
         for name, _, interval in self._ticks():
             self._queue.every(timedelta(seconds=interval), name)
         await self._queue.start()
@@ -147,8 +155,7 @@ class Daemon:
             await self._queue.defer(name)
         async with contextlib.AsyncExitStack() as serving:
             if self.callback is not None:
-                listen = await serving.enter_async_context(self.callback)
-                log.info("taking WebSub hubs' calls", extra={"listen": listen})
+                await self._take_calls(self.callback, serving)
             if self.web is not None:
                 await serving.enter_async_context(self.web)
             decider = asyncio.create_task(self._decide_forever(), name="decider")
@@ -160,6 +167,15 @@ class Daemon:
             if decider in done:
                 decider.result()
             await self._drain(decider)
+
+    async def _take_calls(
+        self,
+        callback: Callable[[], AbstractAsyncContextManager[str]],
+        serving: contextlib.AsyncExitStack,
+    ) -> None:
+        """Take WebSub hubs' calls until ``serving`` ends."""
+        listen = await serving.enter_async_context(callback())
+        log.info("taking WebSub hubs' calls", extra={"listen": listen})
 
     def progress(self) -> tuple[int, int]:
         """Return how often polling and delivery came round: both grow while the work moves."""

@@ -59,6 +59,10 @@ def _trace(record: logging.LogRecord) -> str:
     return "".join(traceback.format_exception(*record.exc_info)).rstrip()
 
 
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time (RFC 3339, UTC), level, logger, message, and the extras."""
 
@@ -98,7 +102,7 @@ class HumanFormatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         line = f"{time} {level:<7} {clean(record.getMessage())}"
         if extras := _extras(record):
-            line += "  " + " ".join(f"{key}={clean(str(extras[key]))}" for key in extras)
+            line += "  " + " ".join(f"{key}={_quoted(clean(str(extras[key])))}" for key in extras)
         if self._colour and level in self._COLOURS:
             line = f"{self._COLOURS[level]}{line}\x1b[0m"
         if trace := _trace(record):
