@@ -137,7 +137,8 @@ async def assembled(
         )
         network = current.settings.network
         if network.websub_callback is not None:
-            daemon.callback = websub_server(
+            daemon.callback = partial(
+                websub_server,
                 network.websub_callback,
                 network.websub_listen,
                 store,

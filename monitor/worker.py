@@ -8,20 +8,23 @@ is, takes the inbox in turns, makes the rounds and delivers; another worker take
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import os
 import socket
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
 from monitor.config.models import Settings
-from monitor.daemon import BATCH, CLAIM, IN_FLIGHT, Daemon
-from monitor.errors import StateError
+from monitor.daemon import BATCH, CLAIM, IN_FLIGHT, ONCE_PATIENCE, Daemon
+from monitor.errors import StateError, UsageError
 from monitor.ids import new_id
 from monitor.jobs.procrastinate import ProcrastinateQueue
 from monitor.pipeline import Polled
@@ -37,7 +40,8 @@ SHARD_BATCH = 40  # feeds of one shard in one job; a shard with more is asked fo
 STORE_AT_ONCE = 0.05  # seconds in which finished polls gather for one commit
 WAIT_SECONDS = 2.0  # between looks whether our configuration is in force
 SKEW = timedelta(seconds=5)  # a clock further off than this is warned of
-STRANDED_AFTER = timedelta(seconds=45)  # `sending` for so long: its sender may be dead
+ONCE_PAUSE = 0.5  # seconds between looks whether another leader still delivers
+CALLS_PAUSE = 1.0  # seconds between looks whether we are the one that takes hubs' calls
 STATES_PER_SECOND = 2_000  # how many feed states the leader may read again each second
 
 _READ: TypeAdapter[tuple[FeedState, FetchOutcome, ParsedFeed]] = TypeAdapter(
@@ -75,16 +79,53 @@ def from_payload(payload: bytes) -> tuple[FeedState, FetchOutcome, ParsedFeed]:
         raise ValueError(str(error)) from error
 
 
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """After how long what a worker left undone is another's.
+
+    Args:
+        claim: for how long a feed is the worker's that polls it.
+        stranded: a message that has been ``sending`` for so long may have lost its sender.
+        heartbeat: how often a worker says that its jobs are alive.
+        silent: a worker not heard of for so long is dead, and its jobs are run again.
+    """
+
+    claim: timedelta = CLAIM
+    stranded: timedelta = timedelta(seconds=45)
+    heartbeat: timedelta = timedelta(seconds=3)
+    silent: timedelta = timedelta(seconds=15)
+
+
 class Worker(Daemon):
     """A daemon that shares its store with others. ``concurrency`` is how many shards at once."""
 
-    def __init__(self, *, store: PgStore, concurrency: int = CONCURRENCY, **parts: Any) -> None:
+    def __init__(
+        self,
+        *,
+        store: PgStore,
+        concurrency: int = CONCURRENCY,
+        times: Times | None = None,
+        **parts: Any,
+    ) -> None:
         super().__init__(store=store, **parts)
         self._pg = store
-        self._jobs = ProcrastinateQueue(store, concurrency=concurrency)
+        self._times = times or Times()
+        self._jobs = ProcrastinateQueue(
+            store,
+            concurrency=concurrency,
+            heartbeat=self._times.heartbeat,
+            silent=self._times.silent,
+        )
         self._id = new_id(self._clock.now())
         self._began = self._clock.now()
         self._digest = settings_digest(self._watching.settings)
+        self._seat = store.leadership("dispatcher")  # for one cycle, which runs no jobs
         self._fetching = asyncio.Semaphore(IN_FLIGHT)
         self._led = False
         self._fresh = False  # whether what is in memory is what the store holds
@@ -102,9 +143,14 @@ class Worker(Daemon):
                 "this machine's clock differs from the database server's",
                 extra={"seconds": round(skew.total_seconds(), 1)},
             )
-        await self._wait_for_configuration()
-        self._jobs.register("poll_shard", self._poll_shard)
-        await super().start()
+        try:
+            await self._wait_for_configuration()
+            self._jobs.register("poll_shard", self._poll_shard)
+            await super().start()
+        except BaseException:
+            # Else workers with a corrected configuration would wait for us.
+            await self._farewell()
+            raise
 
     async def run(self) -> None:
         try:
@@ -112,10 +158,71 @@ class Worker(Daemon):
             await super().run()
         finally:
             await self._jobs.stop(timedelta())
-            try:
-                await cluster.farewell(self._pg.pool, self._id)
-            except StateError as error:
-                log.warning("left without a word", extra={"reason": str(error)})
+            await self._farewell()
+
+    async def once(self, due_only: bool) -> int:
+        try:
+            return await super().once(due_only)
+        finally:
+            await self._seat.release()
+            await self._farewell()
+
+    async def _deliver_all(self) -> None:
+        """Deliver in the place of a leader; where there is one, leave it to that one.
+
+        Returns when nothing is due any more, or patience ends: a leader that has just gone may
+        have left something.
+        """
+        end = self._clock.monotonic() + ONCE_PATIENCE
+        waited = False
+        while not await self._seat.hold():
+            waited = True
+            due = await self._pg.outbox_next()
+            if due is None or due > self._clock.now() or self._clock.monotonic() > end:
+                log.info("messages are left to the cluster's leader")
+                return
+            await asyncio.sleep(ONCE_PAUSE)
+        if waited:  # what the leader before us was sending when it died is nobody's now
+            await self._deliverer.recover()
+        await super()._deliver_all()
+
+    async def _farewell(self) -> None:
+        try:
+            await cluster.farewell(self._pg.pool, self._id)
+        except StateError as error:
+            log.warning("left without a word", extra={"reason": str(error)})
+
+    async def _take_calls(
+        self,
+        callback: Callable[[], AbstractAsyncContextManager[str]],
+        serving: contextlib.AsyncExitStack,
+    ) -> None:
+        """Take WebSub hubs' calls while we lead: of the others, none could know which
+        subscriptions there are, and on one machine there is one such address."""
+        task = asyncio.create_task(self._take_calls_while_leading(callback), name="websub")
+        serving.push_async_callback(_ended, task)
+
+    async def _take_calls_while_leading(
+        self, callback: Callable[[], AbstractAsyncContextManager[str]]
+    ) -> None:
+        told = False
+        while True:
+            if self._jobs.leads:
+                try:
+                    async with callback() as listen:
+                        log.info("taking WebSub hubs' calls", extra={"listen": listen})
+                        told = False
+                        while self._jobs.leads:  # noqa: ASYNC110 - it has no event
+                            await asyncio.sleep(CALLS_PAUSE)
+                    log.info("hubs' calls are left to the worker that leads now")
+                except (UsageError, StateError) as error:
+                    if not told:
+                        log.warning(
+                            "hubs' calls aren't taken; it is tried again, and feeds are polled",
+                            extra={"reason": str(error)},
+                        )
+                    told = True
+            await asyncio.sleep(CALLS_PAUSE)
 
     async def _drain(self, decider: asyncio.Task[None]) -> None:
         await self._jobs.stop(timedelta(seconds=3))
@@ -235,7 +342,7 @@ class Worker(Daemon):
 
     async def _poll_due_of(self, shard: int) -> None:
         now = self._clock.now()
-        states = await self._pg.due(now, SHARD_BATCH, now + CLAIM, shard)
+        states = await self._pg.due(now, SHARD_BATCH, now + self._times.claim, shard)
         known = [state for state in states if state.key in self._watching.feeds]
         pending = {asyncio.create_task(self._fetch(state)) for state in known}
         try:
@@ -313,7 +420,7 @@ class Worker(Daemon):
         stuck = [
             row
             for row in await self._pg.outbox_rows(["sending"])
-            if row.last_try is not None and row.last_try < now - STRANDED_AFTER
+            if row.last_try is not None and row.last_try < now - self._times.stranded
         ]
         if stuck:
             await self._deliverer.recover()

@@ -17,15 +17,13 @@ import psycopg
 from monitor.errors import StateError
 from monitor.store.postgres.errors import state_error
 from monitor.store.postgres.migrate import LOCK_KEY
-from monitor.store.postgres.pool import ANSWER_SECONDS, Connection, Pool, fetch, run
+from monitor.store.postgres.pool import Connection, Pool, fetch, run
 from monitor.store.rows import micros, moment, text
 
 log = logging.getLogger(__name__)
 # A worker that has not been heard of for so long is taken for dead.
 SILENT = timedelta(seconds=60)
 FORGOTTEN = timedelta(days=1)
-# Longer than an operation may wait for its answer (30 s), shorter than what is promised (60 s).
-SEAT_SILENT = timedelta(seconds=40)
 
 
 class StaleConfiguration(StateError):
@@ -62,7 +60,7 @@ class Leadership:
 
     The lock goes when its session does; ``hold`` must be asked before each round of work. A server
     that hasn't noticed that the holder is gone (a proxy or a firewall between them swallows what
-    would tell it) is told: the sessions of a holder silent for ``SEAT_SILENT`` are ended.
+    would tell it) is told: the sessions of a holder silent for ``Patience.seat`` are ended.
     """
 
     def __init__(self, pool: Pool, name: str) -> None:
@@ -78,7 +76,7 @@ class Leadership:
             StateError: the database can't be reached; the lead is lost.
         """
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(self._pool.patience.answer):
                 if self._db is None or self._db.closed:
                     self._held = False
                     self._db = await self._pool.connect(autocommit=True)
@@ -110,7 +108,7 @@ class Leadership:
             "ON a.application_name = s.held_by AND a.datname = current_database() "
             "WHERE s.name = %s AND s.beat_at < clock_timestamp() - %s "
             "AND s.held_by <> current_setting('application_name')",
-            (self._name, SEAT_SILENT),
+            (self._name, self._pool.patience.seat),
         )
         if gone:
             log.warning("ended the sessions of a silent leader", extra={"sessions": len(gone)})
@@ -141,7 +139,7 @@ class Turns:
         """Wait for the turn; other workers wait until the block ends."""
         async with self._turn:
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(self._pool.patience.answer):
                     db = await self._connection()
                     await run(db, f"SELECT pg_advisory_lock({LOCK_KEY})", ("decide",))
                     turn = Turn(await self._was_anothers(db))
@@ -150,7 +148,7 @@ class Turns:
                     yield turn
                 finally:
                     turn_connection.reset(token)
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(self._pool.patience.answer):
                     await run(db, f"SELECT pg_advisory_unlock({LOCK_KEY})", ("decide",))
             except (psycopg.Error, TimeoutError) as error:
                 await self.close()

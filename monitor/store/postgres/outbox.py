@@ -15,7 +15,7 @@ from monitor.store.port import OutboxRow, OutboxState
 from monitor.store.postgres import bulk
 from monitor.store.postgres.errors import state_error
 from monitor.store.postgres.migrate import LOCK_KEY
-from monitor.store.postgres.pool import ANSWER_SECONDS, Connection, Pool, fetch, run
+from monitor.store.postgres.pool import Connection, Pool, fetch, run
 from monitor.store.rows import (
     OUTBOX_COLUMNS,
     maybe_moment,
@@ -149,7 +149,7 @@ class Holder:
     async def _with_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._turn:
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(self._pool.patience.answer):
                     return await work(await self._connection())
             except (psycopg.Error, TimeoutError) as error:
                 await self._drop()

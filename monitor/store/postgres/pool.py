@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from secrets import token_hex
 from typing import Any, TypeVar
 
@@ -20,14 +22,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 OLDEST = 130_000  # PostgreSQL 13: the oldest that Procrastinate 3 runs on
-CONNECT_SECONDS = 10
-# A cut network answers nothing at all: no statement may wait longer than this for its answer.
-ANSWER_SECONDS = 30.0
 # For the few that read or write a whole table of up to a million feeds.
 SCAN_SECONDS = 600.0
 TRIES = 4
 OPTIONS: dict[str, Any] = {
-    "connect_timeout": CONNECT_SECONDS,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -42,23 +40,44 @@ KEEPALIVE = {
 _TRANSIENT = (pg.DeadlockDetected, pg.SerializationFailure)
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long silence is borne. A cut network answers nothing at all, so everything has an end.
+
+    Args:
+        connect: whole seconds for a new connection, at least 2 (libpq's own minimum).
+        answer: seconds that a statement may wait for its answer.
+        seat: after this time of silence a leader's sessions are ended. Longer than ``answer``,
+            shorter than the 60 s in which a dead worker's work must go on.
+    """
+
+    connect: int = 10
+    answer: float = 30.0
+    seat: timedelta = timedelta(seconds=40)
+
+
 class Pool:
     """A pool of connections to one database; errors come out as ``StateError``."""
 
-    def __init__(self, url: str, *, size: int = 8) -> None:
+    def __init__(self, url: str, *, size: int = 8, patience: Patience | None = None) -> None:
         self.url = url
+        self.patience = patience or Patience()
         self.where = place(url)
         # Tells the sessions of this process from those of others (see Leadership).
-        self.options = {**OPTIONS, "application_name": f"newswatch-{token_hex(6)}"}
+        self.options = {
+            **OPTIONS,
+            "connect_timeout": self.patience.connect,
+            "application_name": f"newswatch-{token_hex(6)}",
+        }
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=size,
             open=False,
-            timeout=CONNECT_SECONDS,
+            timeout=self.patience.connect,
             kwargs=self.options,
             check=AsyncConnectionPool.check_connection,
-            reconnect_timeout=CONNECT_SECONDS,
+            reconnect_timeout=self.patience.connect,
         )
 
     async def open(self) -> None:
@@ -96,16 +115,19 @@ class Pool:
             raise state_error(error, self.where) from error
 
     @asynccontextmanager
-    async def transaction(self, limit: float = ANSWER_SECONDS) -> AsyncIterator[Connection]:
+    async def transaction(self, limit: float | None = None) -> AsyncIterator[Connection]:
         """Give a connection in a transaction, committed at the end; ``limit`` in seconds."""
         try:
-            async with asyncio.timeout(limit), self._pool.connection() as db:
+            async with (
+                asyncio.timeout(limit or self.patience.answer),
+                self._pool.connection() as db,
+            ):
                 yield db
         except (psycopg.Error, TimeoutError) as error:
             raise state_error(error, self.where) from error
 
     async def write(
-        self, work: Callable[[Connection], Awaitable[T]], limit: float = ANSWER_SECONDS
+        self, work: Callable[[Connection], Awaitable[T]], limit: float | None = None
     ) -> T:
         """Run ``work`` in a transaction; again where it collided with another one."""
         for tried in range(1, TRIES + 1):
@@ -120,7 +142,7 @@ class Pool:
         raise AssertionError("unreachable")
 
     async def rows(
-        self, query: str, args: Any = (), limit: float = ANSWER_SECONDS
+        self, query: str, args: Any = (), limit: float | None = None
     ) -> list[tuple[Any, ...]]:
         """Return the rows of a query, which may take ``limit`` seconds."""
         async with self.transaction(limit) as db:

@@ -26,7 +26,7 @@ from monitor.store.port import (
 from monitor.store.postgres import cluster, entries, feeds, outbox, upkeep
 from monitor.store.postgres.errors import state_error
 from monitor.store.postgres.migrate import migrate
-from monitor.store.postgres.pool import ANSWER_SECONDS, Connection, Pool
+from monitor.store.postgres.pool import Connection, Patience, Pool
 from monitor.store.postgres.search import Tokenize
 from monitor.values import Feed, Match
 
@@ -95,7 +95,7 @@ class PgStore:
         if held is None:
             return await self.pool.write(work)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), held.transaction():
+            async with asyncio.timeout(self.pool.patience.answer), held.transaction():
                 return await work(held)
         except (psycopg.Error, TimeoutError) as error:
             raise state_error(error, self.pool.where) from error
@@ -227,6 +227,7 @@ async def open_postgres(
     tokenize: Tokenize,
     steps: Sequence[Migration] | None = None,
     size: int = 8,
+    patience: Patience | None = None,
 ) -> PgStore:
     """Open the store in the database at ``url``, making or migrating its tables where needed.
 
@@ -235,12 +236,13 @@ async def open_postgres(
         tokenize: cuts text into the tokens that are searched for.
         steps: the schema's migrations, the bundled ones unless given.
         size: how many connections this process may use for queries (two or three more hold locks).
+        patience: how long silence is borne; the usual times unless given.
 
     Raises:
         NewerSchema: a newer version has written it.
         StateError: it can't be reached, is too old, or the user has not the rights.
     """
-    pool = Pool(url, size=size)
+    pool = Pool(url, size=size, patience=patience)
     await pool.open()
     try:
         await migrate(pool, steps or bundled("postgres"))

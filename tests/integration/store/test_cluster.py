@@ -19,7 +19,7 @@ import pytest
 
 from monitor.errors import StateError
 from monitor.store.port import OutboxRow, PollCommit
-from monitor.store.postgres import PgStore, StaleConfiguration, cluster, open_postgres
+from monitor.store.postgres import Patience, PgStore, StaleConfiguration, cluster, open_postgres
 from monitor.values import Receipt
 from tests.contract.samples import NOW, entry, feed, outbox, poll, tokenize
 from tests.integration.store.proxy import Proxy
@@ -28,8 +28,10 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def stores(url: str, count: int = 2) -> AsyncIterator[list[PgStore]]:
-    opened = [await open_postgres(url, tokenize=tokenize) for _ in range(count)]
+async def stores(
+    url: str, count: int = 2, patience: Patience | None = None
+) -> AsyncIterator[list[PgStore]]:
+    opened = [await open_postgres(url, tokenize=tokenize, patience=patience) for _ in range(count)]
     try:
         yield opened
     finally:
@@ -101,15 +103,15 @@ async def test_what_a_dead_sender_left_is_found_once(database: str) -> None:
 
 
 async def test_a_sender_cut_off_while_it_posts_keeps_the_last_word_only_on_success(
-    database: str, monkeypatch: pytest.MonkeyPatch
+    database: str,
 ) -> None:
     """The network falls silent in the middle of a post, and comes back later."""
-    monkeypatch.setattr("monitor.store.postgres.outbox.ANSWER_SECONDS", 0.5)
     parts = urlsplit(database)
     async with Proxy(parts.hostname or "127.0.0.1", parts.port or 5432).running() as proxy:
         user = f"{parts.username}@" if parts.username else ""
         there = urlunsplit(parts._replace(netloc=f"{user}127.0.0.1:{proxy.port}"))
-        cut_off = await open_postgres(there, tokenize=tokenize)
+        patience = Patience(answer=0.5)
+        cut_off = await open_postgres(there, tokenize=tokenize, patience=patience)
         async with stores(database, 1) as (other,):
             rows = [outbox(number) for number in range(2)]
             await other.enqueue(rows)
@@ -328,16 +330,14 @@ async def test_one_leads_and_another_takes_over(database: str) -> None:
             await seat.release()
 
 
-async def test_a_leader_that_the_server_has_not_missed_is_unseated(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_leader_that_the_server_has_not_missed_is_unseated(database: str) -> None:
     """Its session stands, so the lock does, but it has been silent for too long."""
-    async with stores(database) as (one, other):
+    patience = Patience(seat=timedelta(seconds=0.5))
+    async with stores(database, patience=patience) as (one, other):
         silent, waiting = (store.leadership("dispatcher") for store in (one, other))
         assert await silent.hold()
         assert not await waiting.hold()
-        monkeypatch.setattr(cluster, "SEAT_SILENT", timedelta(seconds=0.2))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.6)
         assert not await waiting.hold()  # this ends the silent one's session
         async with asyncio.timeout(10):
             while not await waiting.hold():  # noqa: ASYNC110
