@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "parse": "monitor.cli.parse:parse",
     "extract": "monitor.cli.parse:extract",
     "feeds": "monitor.cli.feeds:feeds",
+    "stats": "monitor.cli.stats:stats",
     "web": "monitor.cli.web:web",
 }
 
