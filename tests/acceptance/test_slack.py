@@ -12,8 +12,6 @@ from tests.acceptance.process import Process, rss, run
 from tests.fakeslack import FakeSlack, FakeSlackThread
 from tests.feedserver import Answer, FeedServer
 
-pytestmark = both_stores
-
 STORY = {
     "title": "Arms deals with Syria &amp;lt;!channel&amp;gt; go on",
     "guid": "1",
@@ -44,6 +42,7 @@ def slack_watch(
     return write
 
 
+@both_stores
 def test_a_story_is_posted_once_within_the_limits(
     slack: FakeSlack, slack_watch: Callable[[], Path], tmp_path: Path
 ) -> None:
@@ -76,6 +75,7 @@ def test_a_refused_token_is_a_configuration_error(
     assert slack.token not in "\n".join(err)
 
 
+@both_stores
 def test_an_unreachable_channel_keeps_its_alert_and_ends_with_2(
     slack: FakeSlack, slack_watch: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -105,6 +105,7 @@ def test_an_outage_of_slack_does_not_keep_the_watch_from_collecting(
     assert process.stop() == 0
 
 
+@both_stores
 def test_an_incoming_webhook_is_enough(
     server: FeedServer, slack: FakeSlack, watch: Callable[..., Path], tmp_path: Path
 ) -> None:
