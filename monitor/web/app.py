@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from monitor.errors import StateError
 from monitor.web.actions import Actions
 from monitor.web.guard import FormToken, Guard
+from monitor.web.lab_page import LabPage
 from monitor.web.machines import machine_routes
 from monitor.web.pages import HERE, Pages
 from monitor.web.source import Source
@@ -28,9 +29,10 @@ def web_app(source: Source) -> Starlette:
     form_token = FormToken()
     pages = Pages(source, form_token)
     actions = Actions(source, pages, form_token)
+    lab = LabPage(source, pages, actions)
     static = Mount("/static", StaticFiles(directory=HERE / "static"))
     return Starlette(
-        routes=[*machine_routes(source), *pages.routes(), *actions.routes(), static],
+        routes=[*machine_routes(source), *pages.routes(), *actions.routes(), *lab.routes(), static],
         middleware=[Middleware(Guard, token=token, url=settings.url)],
         exception_handlers={StateError: _store_failed},
     )

@@ -30,6 +30,7 @@ PAGES = (
     ("/feeds", "Feeds"),
     ("/outbox", "Outbox"),
     ("/silences", "Silences"),
+    ("/lab", "Rule lab"),
 )
 OPEN: tuple[OutboxState, ...] = ("queued", "held", "sending", "unknown", "dead")
 ALERTS = 50  # on the first page
