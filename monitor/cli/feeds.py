@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -25,17 +25,22 @@ from monitor.cli.common import (
     stdout_console,
 )
 from monitor.cli.parse import Body, Reader, allow_option
+from monitor.cli.workers import worker_json, workers_of, workers_table
 from monitor.clock import SystemClock
 from monitor.config.edit import append_feed, append_feeds
 from monitor.config.load import feeds as configured_feeds
 from monitor.config.load import load
 from monitor.errors import EXIT_FINDINGS, FetchError, ParseError, UsageError
+from monitor.loading import state_target
 from monitor.sources.discover import feed_links, usual_feeds
 from monitor.sources.opml import OpmlFeed, read_opml, write_opml
 from monitor.sources.parse import ParsePool
 from monitor.sources.rhythm import from_text
 from monitor.store.port import FeedState
 from monitor.values import Feed, ParsedFeed
+
+if TYPE_CHECKING:
+    from monitor.store.postgres.cluster import WorkerRow
 
 _TRIED = 12  # candidates of one site that are fetched
 _WALL = timedelta(seconds=10)  # for one document: somebody is waiting
@@ -99,14 +104,15 @@ def list_(config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def health(config_path: Path, as_json: bool) -> None:
-    """Show how each feed's polls go; exit code 1 when one is failing."""
+    """Show how each feed's polls go, and a cluster's workers; exit code 1 when a feed is
+    failing."""
     loaded = load(config_path, os.environ)
 
-    async def states() -> Mapping[str, FeedState]:
+    async def states() -> tuple[Mapping[str, FeedState], Sequence[WorkerRow]]:
         async with opened_store(loaded) as store:
-            return await store.feed_states()
+            return await store.feed_states(), await workers_of(store, state_target(loaded))
 
-    known = run_async(states)
+    known, workers = run_async(states)
     now = SystemClock().now()
     table = Table("feed", "status", "entries", "newest", "rhythm", "saved", "last poll", "next")
     failing = False
@@ -129,8 +135,12 @@ def health(config_path: Path, as_json: bool) -> None:
             glance(state.last_poll_at if state else None, now),
             glance(state.next_at if state else None, now),
         )
+    for worker in workers if as_json else ():
+        emit(worker_json(worker))
     if not as_json:
         stdout_console().print(table)
+        if workers:
+            stdout_console().print(workers_table(workers, now))
     if failing:
         raise SystemExit(EXIT_FINDINGS)
 
