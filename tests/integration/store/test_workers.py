@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -170,3 +171,56 @@ def test_a_store_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     assert (code, out) == (2, [])
     assert len(err) == 1
     assert "state: postgresql://" in err[0]
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
+
+
+def test_the_leader_alone_takes_hubs_calls(tmp_path: Path, database: str) -> None:
+    takes, refused = "taking WebSub hubs' calls", "hubs' calls aren't taken"
+    with place(tmp_path, database) as here, socket.socket() as squatter:
+        port = free_port()
+        squatter.bind(("127.0.0.1", port))
+        squatter.listen()
+        path = tmp_path / "config.yaml"
+        more = f"websub_callback: 'http://hub.example/w', websub_listen: '127.0.0.1:{port}'"
+        path.write_text(path.read_text().replace("127.0.0.0/8]", f"127.0.0.0/8], {more}"))
+        living = [Process("worker", cwd=tmp_path, env=here.env) for _ in range(2)]
+        try:
+            living[0].wait_for("a leader", lambda: leader(database, living))
+            first = leader(database, living)
+            assert first is not None
+            # The address is taken by a stranger: said once, and the work goes on.
+            first.wait_for("word", first.said(refused))
+            first.wait_for("posts", lambda: len(here.posted()) >= 2)
+            squatter.close()
+            first.wait_for("the address", first.said(takes))
+            assert len([line for line in first.err if refused in line]) == 1, first.log
+            (other,) = (each for each in living if each is not first)
+            assert not other.said(takes)(), other.log
+            assert not other.said(refused)(), other.log
+            first.stop(signal.SIGKILL)
+            living.remove(first)
+            other.wait_for("the address", other.said(takes))
+        finally:
+            codes = [each.stop() for each in living]
+        assert codes == [0], living[0].log
+
+
+def test_one_cycle_beside_a_cluster_doubles_nothing(tmp_path: Path, database: str) -> None:
+    with place(tmp_path, database) as here:
+        process = Process("run", cwd=tmp_path, env=here.env)
+        try:
+            process.wait_for("a leader", lambda: leader(database, [process]))
+            code, out, err = run("once", cwd=tmp_path, env=here.env)
+            assert (code, out) == (0, []), err
+            assert [row["pid"] for row in workers(database)] == [process.popen.pid]
+            process.wait_for("all stories", lambda: len(here.posted()) >= len(TITLES))
+        finally:
+            assert process.stop() == 0, process.log
+        assert here.posted() == sorted(TITLES)
+        assert here.slack.workspace.duplicates() == {}
