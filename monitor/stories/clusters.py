@@ -13,7 +13,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from heapq import nsmallest
 from operator import mul
 
 from monitor.stories.frequencies import Frequencies
@@ -40,6 +39,7 @@ VISITED = 300  # stories counted over all terms; the rarest terms come first
 CANDIDATES = 12  # stories that are scored
 MAX_TERMS = 100  # heaviest terms of a story that are kept
 NAME = "^"  # marks a name among the terms of the frequencies
+_STRENGTHS = (0.0, *(1 + math.log(count) for count in range(1, 64)))
 
 
 @dataclass(slots=True)
@@ -71,7 +71,8 @@ class Clusters:
         self.clear = CLEAR_START
         self.asked = 0
         self._clusters: dict[str, Cluster] = {}  # in the order of ``last``, oldest first
-        self._postings: defaultdict[str, dict[str, Cluster]] = defaultdict(dict)
+        # Term -> story -> the term's part of the story's length.
+        self._postings: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self._keyed = False  # some story has a key
 
     def __len__(self) -> int:
@@ -85,8 +86,7 @@ class Clusters:
         """Take in a cluster as it was stored; clusters must come in the order of ``last``."""
         self._clusters[cluster.story_id] = cluster
         self._keyed = self._keyed or cluster.key is not None
-        for term in cluster.stems:
-            self._postings[term][cluster.story_id] = cluster
+        self._post(cluster)
 
     def expire(self, before: float) -> list[str]:
         """Forget the stories without an entry since ``before`` (seconds); returns their ids."""
@@ -101,19 +101,24 @@ class Clusters:
         return gone
 
     def add(
-        self, story_id: str, features: Features, at: float, key: str | None, df: Frequencies
+        self, story_id: str, entry: Weighed, at: float, key: str | None, df: Frequencies
     ) -> Cluster:
         """Add an entry to a story, new or live; returns its cluster."""
-        cluster = self._clusters.pop(story_id, None) or Cluster(story_id, key, at)
+        cluster = self._clusters.pop(story_id, None)
+        if cluster is None:
+            cluster = Cluster(
+                story_id, key, at, 1, _strengths(entry.features.stems),
+                _strengths(entry.features.names), entry.stem_norm, entry.name_norm,
+            )  # fmt: skip
+            self.put(cluster)
+            return cluster
         self._clusters[story_id] = cluster
-        self._keyed = self._keyed or key is not None
         cluster.size += 1
         cluster.last = max(cluster.last, at)
-        for term, count in features.stems.items():
-            cluster.stems[term] = cluster.stems.get(term, 0.0) + 1 + math.log(count)
-            self._postings[term][story_id] = cluster
-        for name, count in features.names.items():
-            cluster.names[name] = cluster.names.get(name, 0.0) + 1 + math.log(count)
+        for term, count in entry.features.stems.items():
+            cluster.stems[term] = cluster.stems.get(term, 0.0) + _strength(count)
+        for name, count in entry.features.names.items():
+            cluster.names[name] = cluster.names.get(name, 0.0) + _strength(count)
         stems = _times(cluster.stems, df.weights(cluster.stems))
         names = _times(cluster.names, df.weights(cluster.names, NAME))
         for kept, weights in ((cluster.stems, stems), (cluster.names, names)):
@@ -125,16 +130,14 @@ class Clusters:
                         self._drop(term, story_id)
         cluster.stem_norm = _length(stems.values())
         cluster.name_norm = _length(names.values())
+        self._post(cluster)
         return cluster
 
-    def find(
-        self, features: Features, at: float, key: str | None, df: Frequencies
-    ) -> tuple[float, Cluster] | None:
+    def find(self, entry: Weighed, at: float, key: str | None) -> tuple[float, Cluster] | None:
         """Return the log-odds and the cluster of the story that an entry is about, or None.
 
         Only stories with the same ``key`` are considered. Moves the running share of clear cases.
         """
-        entry = _Entry(features, df)
         best: tuple[float, Cluster] | None = None
         for cluster in self._candidates(entry, key):
             score = EVENT_BIAS + sum(map(mul, entry.measures(cluster), EVENT))
@@ -157,7 +160,7 @@ class Clusters:
         learned = CAUTION * (1 - min(1.0, max(0.0, share)))
         return max(learned, START_CAUTION * (1 - self.asked / START_ENTRIES))
 
-    def _candidates(self, entry: _Entry, key: str | None) -> list[Cluster]:
+    def _candidates(self, entry: Weighed, key: str | None) -> list[Cluster]:
         found: defaultdict[str, float] = defaultdict(float)
         looked_up = visited = 0
         for negative, term in entry.by_weight:
@@ -165,8 +168,8 @@ class Clusters:
             if not stories or len(stories) > POSTINGS:
                 continue
             square = negative * negative
-            for story_id, cluster in stories.items():
-                found[story_id] += square * cluster.stems[term] / cluster.stem_norm
+            for story_id, part in stories.items():
+                found[story_id] += square * part
             looked_up += 1
             visited += len(stories)
             if looked_up == LOOKED_UP or visited > VISITED:
@@ -174,28 +177,38 @@ class Clusters:
         if key is not None or self._keyed:
             for story_id in [each for each in found if self._clusters[each].key != key]:
                 del found[story_id]
-        best = nsmallest(CANDIDATES, ((-weight, story_id) for story_id, weight in found.items()))
-        return [self._clusters[story_id] for _, story_id in best]
+        least = sorted(found.values())[-CANDIDATES] if len(found) > CANDIDATES else 0.0
+        best = sorted((-weight, story_id) for story_id, weight in found.items() if weight >= least)
+        return [self._clusters[story_id] for _, story_id in best[:CANDIDATES]]
+
+    def _post(self, cluster: Cluster) -> None:
+        """Make a cluster found by its terms. Equal parts are one object: most terms come once."""
+        parts: dict[float, float] = {}
+        for term, strength in cluster.stems.items():
+            if strength not in parts:
+                parts[strength] = strength / cluster.stem_norm
+            self._postings[term][cluster.story_id] = parts[strength]
 
     def _drop(self, term: str, story_id: str) -> None:
-        held = self._postings[term]
-        held.pop(story_id, None)
-        if not held:
-            del self._postings[term]
+        held = self._postings.get(term)
+        if held is not None:
+            held.pop(story_id, None)
+            if not held:
+                del self._postings[term]
 
 
-class _Entry:
-    """An entry's weighted terms, compared with one story after the other."""
+class Weighed:
+    """An entry's terms, weighed once: compared with one story after the other, added to one."""
 
     def __init__(self, features: Features, df: Frequencies) -> None:
+        self.features = features
         self.idf = df.weights(features.stems)
         self.stems = {
-            term: (1 + math.log(count)) * self.idf[term] for term, count in features.stems.items()
+            term: _strength(count) * self.idf[term] for term, count in features.stems.items()
         }
         self.name_idf = df.weights(features.names, NAME)
         self.names = {
-            name: (1 + math.log(count)) * self.name_idf[name]
-            for name, count in features.names.items()
+            name: _strength(count) * self.name_idf[name] for name, count in features.names.items()
         }
         self.by_weight = sorted(((-weight, term) for term, weight in self.idf.items()))
         self.stem_norm = _length(self.stems.values())
@@ -208,13 +221,12 @@ class _Entry:
         """Return what the event weights are for, in their order."""
         size = cluster.size
         dot = covered = shared = first = second = 0.0
-        for term, weight in self.stems.items():
-            count = cluster.stems.get(term)
-            if count is None:
-                continue
+        counts = cluster.stems
+        for term in filter(counts.__contains__, self.stems):
+            count = counts[term]
             idf = self.idf[term]
             share = count / size
-            dot += weight * count * idf
+            dot += self.stems[term] * count * idf
             covered += idf * idf * min(1.0, share)
             shared += idf * min(1.0, 3 * share)
             strength = idf * share
@@ -241,6 +253,15 @@ class _Entry:
             self.log_length,
             cosine * self.log_length,
         )
+
+
+def _strength(count: int) -> float:
+    """Return 1 + ln of a count; the same object for the counts that texts have."""
+    return _STRENGTHS[count] if count < len(_STRENGTHS) else 1 + math.log(count)
+
+
+def _strengths(counts: Mapping[str, int]) -> dict[str, float]:
+    return {term: _strength(count) for term, count in counts.items()}
 
 
 def _times(counts: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:

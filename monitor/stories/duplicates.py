@@ -39,7 +39,7 @@ class Record:
 
     ``root`` is the first entry of the same text (itself for an original), ``at`` is its time in
     seconds. ``url`` is a hash of the canonical address or 0, ``title_hash`` of the folded headline
-    or 0 for a short one.
+    or 0 for a short one. The arrays are sorted.
     """
 
     doc_id: str
@@ -59,7 +59,7 @@ class Record:
 
 def sketch_of(record: Record) -> list[int]:
     """Return the hashes a record is indexed and looked up by."""
-    found = sorted(record.pairs)[:SKETCH] + sorted(record.title_pairs)[:TITLE_SKETCH]
+    found = [*record.pairs[:SKETCH], *record.title_pairs[:TITLE_SKETCH]]
     if record.url:
         found.append(record.url)
     if record.title_hash:
@@ -156,9 +156,11 @@ class DuplicateWindow:
             if held is not None:
                 shared.update((held,) if isinstance(held, int) else held)
         best: tuple[float, Record] | None = None
-        ranked = sorted(shared.items(), key=lambda item: (-item[1], -item[0]))[:CANDIDATES]
+        if not shared:
+            return None
+        ranked = sorted(zip(shared.values(), shared, strict=True), reverse=True)[:CANDIDATES]
         measured = _Measured(record)
-        for number, _ in ranked:
+        for _, number in ranked:
             other = self._records[number]
             if other.key != record.key or not live(other.story_id):
                 continue
@@ -187,7 +189,26 @@ class _Measured:
             return self._by_title(other)
         if mine.url and mine.url == other.url and self._titles(other) >= SAME_URL_TITLE:
             return 10.0
-        return logit(self.measures(other))
+        return -1.0 if self._is_other(other) else logit(self.measures(other))
+
+    def _is_other(self, other: Record) -> bool:
+        """Tell by the dearest measures alone that no value of the rest could make a copy of it."""
+        shared = self.all.intersection(other.pairs)
+        smaller = min(len(self.all), len(other.pairs))  # or a few more, with the title's pairs
+        count = min(smaller, len(shared.union(self.all.intersection(other.title_pairs))))
+        runs = len(self.runs.intersection(other.runs))
+        most = (
+            count / smaller,
+            0.0,
+            runs / max(1, min(len(self.runs), len(other.runs))),
+            1.0,
+            (len(self.numbers) + len(other.numbers)) / 10,
+            1.0,
+            math.log1p(count),
+            math.log1p(smaller),
+            math.log1p(runs),
+        )
+        return logit(most) < 0
 
     def measures(self, other: Record) -> tuple[float, ...]:
         """Return the measures that the weights are for, in their order."""

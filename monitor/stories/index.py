@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from monitor.store.port import Store, StoryRow
 from monitor.stories import journal
-from monitor.stories.clusters import NAME, Cluster, Clusters
+from monitor.stories.clusters import NAME, Cluster, Clusters, Weighed
 from monitor.stories.decide import Told, decide
 from monitor.stories.duplicates import DuplicateWindow, Record, record_of
 from monitor.stories.frequencies import Frequencies
@@ -55,7 +55,7 @@ class StoryIndex:
         self._df = Frequencies()
         self._head = journal.Head()
         self._slot: list[bytes] = []
-        self._dirty: dict[int, bytes] = {}  # slots to store
+        self._dirty: dict[int, list[bytes]] = {}  # slots to store
         self._changed: dict[str, None] = {}
 
     def assign(
@@ -82,15 +82,16 @@ class StoryIndex:
         )  # fmt: skip
         terms = [*features.stems, *(NAME + name for name in features.names)]
         self._df.add(terms)
+        weighed = Weighed(features, self._df)
         copy = self._window.find(record, self._live.__contains__)
         if copy is not None:
             story_id, root = copy[1].story_id, copy[1].root
         else:
-            about = self._clusters.find(features, self._now, key, self._df)
+            about = self._clusters.find(weighed, self._now, key)
             story_id, root = about[1].story_id if about else doc.id, doc.id
         record = replace(record, story_id=story_id, root=root)
         decision = self._decide(doc, features, record)
-        self._clusters.add(story_id, features, self._now, key, self._df)
+        self._clusters.add(story_id, weighed, self._now, key, self._df)
         self._window.add(record)
         self._entries[doc.id] = story_id
         self._note(record, terms)
@@ -119,7 +120,10 @@ class StoryIndex:
         """Return the named values to store with the commit; none when no entry came."""
         if not self._dirty:
             return ()
-        named = [(journal.slot_name(slot), data) for slot, data in self._dirty.items()]
+        named = [
+            (journal.slot_name(slot), journal.slot_to_bytes(lines))
+            for slot, lines in self._dirty.items()
+        ]
         self._dirty.clear()
         head = self._head
         # Entries that leave the journal must be in the frequencies that are stored.
@@ -210,8 +214,9 @@ class StoryIndex:
         live.words.update((hashed(word), None) for word in words)
         live.numbers.update((number, None) for number in sorted(features.numbers))
         for held in (live.words, live.numbers):
-            for old in list(held)[: max(0, len(held) - MAX_TOLD)]:
-                del held[old]
+            if len(held) > MAX_TOLD:
+                for old in list(held)[: len(held) - MAX_TOLD]:
+                    del held[old]
         live.headline_numbers = live.headline_numbers or any(
             word[0].isdigit() for word in features.headline
         )
@@ -238,14 +243,14 @@ class StoryIndex:
         if number % journal.PER_SLOT == 0:
             self._slot = []
         self._slot.append(journal.entry_to_bytes(number, record, terms))
-        self._dirty[journal.slot_of(number)] = journal.slot_to_bytes(self._slot)
+        self._dirty[journal.slot_of(number)] = self._slot
         self._head = replace(self._head, next=number + 1)
 
     def _forget_one(self) -> None:
         """Move the journal's lower end up; a slot left behind is emptied."""
         low = self._head.low + 1
         if low % journal.PER_SLOT == 0:
-            self._dirty[journal.slot_of(low - 1)] = b""
+            self._dirty[journal.slot_of(low - 1)] = []
         self._head = replace(self._head, low=low)
 
     def _restore(self, row: StoryRow) -> None:

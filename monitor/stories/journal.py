@@ -9,11 +9,12 @@ slots, so that they can be brought up to the last entry.
 from __future__ import annotations
 
 import json
+import sys
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
-from struct import pack, unpack
+from struct import unpack
 
 from monitor.stories.duplicates import Record
 
@@ -92,7 +93,10 @@ def entry_from_bytes(line: bytes) -> tuple[int, Record, list[str]]:
 
 
 def _packed(given: array[int]) -> str:
-    return b64encode(pack(f"<{len(given)}I", *given)).decode()
+    if sys.byteorder == "big":
+        given = given[:]
+        given.byteswap()
+    return b64encode(given).decode()
 
 
 def _unpacked(text: str) -> array[int]:

@@ -22,12 +22,13 @@ from monitor.stories.titles import bare_title
 from monitor.stories.words import folded, words
 
 Stem = Callable[[str], str]
+Read = Callable[[str], tuple[str, tuple[str, ...], bool]]
 
 MAX_SUMMARY = 1_500  # characters of summary (or content, where there is none) that count
 MAX_TERMS = 120  # different terms of one document
 MAX_SHINGLES = 256  # different two-word shingles of one document
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_TOKEN = re.compile(r"([^\W_]+(?:['’][^\W_]+)*)")
 _HEADLINE = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+")
 _SENTENCE_END = re.compile(r"[.!?:;\"“”„«»(\[\n]")
 _WIDE = re.compile(
@@ -87,13 +88,13 @@ def features_of(
     bare = bare_title(title.rstrip(" .…"), source)
     text = text[:MAX_SUMMARY]
     head, body = words(bare), words(text)
-    stem = _stemmer(language, bare or text)
-    stems: Counter[str] = Counter()
-    names: Counter[str] = Counter()
+    read = _reader(language, bare or text)
+    stems: list[str] = []
+    names: list[str] = []
     # A text that begins with its headline says it once.
     if not head or body[: len(head)] != head:
-        _count(bare, not _title_case(bare), stem, stems, names)
-    _count(text, True, stem, stems, names)
+        _collect(bare, not _title_case(bare), read, stems, names)
+    _collect(text, True, read, stems, names)
     pairs = _pairs_of(list(map(hashed, body)))
     headline = {
         word: found
@@ -102,8 +103,8 @@ def features_of(
         if word not in STOP
     }
     return Features(
-        dict(stems.most_common(MAX_TERMS)),
-        dict(names.most_common(MAX_TERMS)),
+        dict(Counter(stems).most_common(MAX_TERMS)),
+        dict(Counter(names).most_common(MAX_TERMS)),
         frozenset(hashed(word) for word in head if word not in STOP),
         frozenset(_pairs_of(list(map(hashed, head)))),
         frozenset(pairs[:MAX_SHINGLES]),
@@ -112,31 +113,26 @@ def features_of(
         frozenset(hashed(word) for word in (*head, *body) if word[0].isdigit()),
         " ".join(head),
         headline,
-        frozenset(word for word in headline if word in names),
+        frozenset(headline.keys() & set(names)),
     )
 
 
-def _count(part: str, cased: bool, stem: Stem, stems: Counter[str], names: Counter[str]) -> None:
+def _collect(part: str, cased: bool, read: Read, stems: list[str], names: list[str]) -> None:
     """Add the terms of ``part``; a capital says "name" where it doesn't begin a sentence."""
-    end = 0
+    split = _TOKEN.split(part)  # gap, token, gap, token, …, gap
     begins = True
-    for found in _TOKEN.finditer(part):
-        surface = found[0]
-        gap = part[end : found.start()]
-        begins = begins or (gap != " " and _SENTENCE_END.search(gap) is not None)
-        end = found.end()
-        word = _fold(surface)
-        capital = surface[0].isupper()
-        if word in STOP or (len(word) < 2 and not word.isdigit()):
-            begins = False
-            continue
-        if not surface.isascii() and _WIDE.search(surface):
-            stems.update(_pairs(word))
-        else:
-            stems[stem(word)] += 1
-            if cased and capital and not begins:
-                names[word] += 1
+    for gap, surface in zip(split[::2], split[1::2], strict=False):
+        begins = begins or (gap != " " and _ends_sentence(gap))
+        word, terms, capital = read(surface)
+        stems += terms
+        if capital and cased and not begins:
+            names.append(word)
         begins = False
+
+
+@lru_cache(maxsize=1_000)
+def _ends_sentence(gap: str) -> bool:
+    return _SENTENCE_END.search(gap) is not None
 
 
 def _title_case(title: str) -> bool:
@@ -173,13 +169,32 @@ def _fold(surface: str) -> str:
     return folded(surface)
 
 
-def _stemmer(language: str | None, sample: str) -> Stem:
+def _reader(language: str | None, sample: str) -> Read:
     name = _STEMMERS.get((language or "").lower()[:2])
     if name is None:
         name = next(
             (name for expression, name in _SCRIPTS if expression.search(sample, 0, 200)), "english"
         )
-    return _stem_of(name)
+    return _reader_of(name)
+
+
+@cache
+def _reader_of(name: str) -> Read:
+    """Return what reads a token: its folded word, its terms, and whether it may be a name.
+
+    The tokens of news come again and again, so that nearly all readings are remembered ones.
+    """
+    stem = _stem_of(name)
+
+    def read(surface: str) -> tuple[str, tuple[str, ...], bool]:
+        word = folded(surface)
+        if word in STOP or (len(word) < 2 and not word.isdigit()):
+            return word, (), False
+        if not surface.isascii() and _WIDE.search(surface):
+            return word, tuple(_pairs(word)), False
+        return word, (stem(word),), surface[0].isupper()
+
+    return lru_cache(maxsize=50_000)(read)
 
 
 @cache
