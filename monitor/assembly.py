@@ -37,6 +37,7 @@ from monitor.store import open_store
 from monitor.store.lock import StateLock
 from monitor.store.port import Store
 from monitor.store.sqlite import SqliteStore
+from monitor.values import Document
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,9 @@ async def assembled(
             recompiled, _ = compiled_watch(fresh, frequencies=learned)
             if state_target(fresh) != target:
                 log.warning("`state` changed: it takes effect at the next start")
+            # The gazetteer is built at its first use, which takes a moment: here, in the thread
+            # that reloads, and not in the event loop with the first alert.
+            recompiled.ruleset.entities(Document("", ""))
             return watching(fresh, recompiled)
 
         async def rewire(fresh: Watching) -> None:

@@ -60,7 +60,8 @@ def test_a_broken_configuration_leaves_the_old_one_in_force(
     process.wait_for("a poll", lambda: server.of("/feed"))
 
     replaced(path, good.replace("any: [arms deals]", "anny: [arms deals]"))
-    process.wait_for("the refusal", process.said("config.yaml:11:5"))
+    line = 1 + good.splitlines().index("    any: [arms deals]")
+    process.wait_for("the refusal", process.said(f"config.yaml:{line}:5"))
     server.script("/feed", Answer(rss("Wire", [STORY])))
     process.wait_for("an alert by the old rules", lambda: process.out)
 
