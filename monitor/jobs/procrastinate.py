@@ -31,6 +31,7 @@ QUEUE = "newswatch"
 # A job that waits for its lock isn't announced when the lock comes free: look twice a second.
 LOOK_SECONDS = 0.5
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0)
+STOP_SECONDS = 3.0  # that ending may take beyond the grace
 TICK_SECONDS = 0.1
 LEAD_SECONDS = 1.0
 
@@ -169,7 +170,13 @@ class ProcrastinateQueue:
                 self._worker.stop()  # type: ignore[no-untyped-call]
             else:
                 work.cancel()
-            await asyncio.gather(work, lead, return_exceptions=True)
+            patience = grace.total_seconds() + STOP_SECONDS
+            done, late = await asyncio.wait({work, lead}, timeout=patience)
+            for task in late:  # the library may wait for a session that is gone
+                task.cancel()
+            await asyncio.gather(*done, return_exceptions=True)
+            if late:
+                await asyncio.wait(late, timeout=STOP_SECONDS)
         await self._leadership.release()
         if self._open:
             self._open = False

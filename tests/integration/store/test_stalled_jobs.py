@@ -144,9 +144,9 @@ async def test_the_queue_outlives_its_sessions_and_leadership_moves_on(database:
         with psycopg.connect(database, autocommit=True) as db:
             db.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name LIKE 'newswatch-%' AND pid <> pg_backend_pid() "
-                "AND query LIKE '%procrastinate%' OR query LIKE '%advisory%' AND pid <> "
-                "pg_backend_pid() AND application_name LIKE 'newswatch-%'"
+                "WHERE application_name = ANY(%s) "
+                "AND (query LIKE '%%procrastinate%%' OR query LIKE '%%advisory%%')",
+                ([store.pool.options["application_name"] for store in stores],),
             )
         before = len(ran)
         await until(lambda: len(ran) >= before + 3)
