@@ -24,6 +24,7 @@ from monitor.errors import ParseError, StateError
 from monitor.failpoints import failpoint
 from monitor.ids import new_id
 from monitor.rules import RuleSet
+from monitor.sources.articles import ArticleReader, is_teaser
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import with_hold
 from monitor.sources.parse import ParsePool
@@ -39,9 +40,11 @@ from monitor.store.port import (
     Store,
     StoredEntry,
 )
+from monitor.stories.error_items import is_error_item
 from monitor.stories.identity import Identified, all_keys, identify, keys_of
 from monitor.stories.index import StoryIndex
 from monitor.stories.summary import summarise
+from monitor.stories.urls import canonical_url
 from monitor.stories.weights import WINDOW
 from monitor.values import Document, Entry, Feed, ParsedFeed, Story, StoryDecision
 
@@ -110,6 +113,7 @@ class Pipeline:
         self._store = store
         self.fetcher = fetcher
         self._parser = parser
+        self._articles = ArticleReader(fetcher, parser, clock, canonical=canonical_url)
         self._baseline = baseline
         self._clock = clock
         self._random = random
@@ -135,7 +139,44 @@ class Pipeline:
         failpoint("after_parse")
         took = self._clock.monotonic() - began
         unread = tuple(at for at, digest in enumerate(parsed.digests) if digest in known)
-        return Polled(feed, state, outcome, replace(parsed, unread=unread), parse_seconds=took)
+        polled = Polled(feed, state, outcome, replace(parsed, unread=unread), parse_seconds=took)
+        return await self._with_articles(polled)
+
+    async def _with_articles(self, polled: Polled) -> Polled:
+        """Read the article pages of new entries that are teasers, where the feed wants it.
+
+        ``when_needed`` passes over an entry that a rule matches as it is. Never on a first poll,
+        whose entries are the past, and never from a file's links.
+        """
+        feed, state, parsed = polled.feed, polled.state, polled.parsed
+        off = feed.full_text == "never" or feed.url.startswith("file:")
+        if parsed is None or off or state.baselined_at is None:
+            return polled
+        now = self._clock.now()
+        unread = frozenset(parsed.unread)
+        places = [
+            (at, entry)
+            for at, entry in enumerate(parsed.entries)
+            if at not in unread and not is_error_item(entry)
+        ]
+        identified = await self._identify(feed, state, [entry for _, entry in places], now)
+        wanted = [
+            place
+            for place, each in zip(places, identified, strict=True)
+            if each.status == "new"
+            and is_teaser(each.entry)
+            and (feed.full_text == "always" or not self._matches(feed, parsed, each, now))
+        ]
+        if not wanted:
+            return polled
+        self._articles.fetcher = self.fetcher
+        articles = await self._articles.read(feed, wanted)
+        return replace(polled, parsed=replace(parsed, articles=articles))
+
+    def _matches(self, feed: Feed, parsed: ParsedFeed, each: Identified, now: datetime) -> bool:
+        assert each.entry_id is not None
+        document = document_of(each.entry_id, feed, parsed, each.entry, now)
+        return bool(self.watching.ruleset.match(document))
 
     async def _known_digests(self, state: FeedState) -> frozenset[bytes]:
         stored = await self._store.blob(_digests_name(state)) if state.baselined_at else None
@@ -229,7 +270,9 @@ class Pipeline:
     async def _decide(self, polled: Polled, planned: dict[str, list[OutboxRow]]) -> PollCommit:
         now = self._clock.now()
         feed, state, parsed = polled.feed, polled.state, polled.parsed
-        identified = await self._identify(feed, state, _unknown(polled), now)
+        entries, _ = _without_errors(_unknown(polled))
+        _, errors = _without_errors(parsed.entries if parsed is not None else ())
+        identified = await self._identify(feed, state, entries, now)
         fresh = [each for each in identified if each.status == "new"]
         new_state = after_poll(
             state,
@@ -244,6 +287,13 @@ class Pipeline:
             self._pace,
         )
         new_state = with_hold(new_state, polled.outcome, now)
+        if errors:
+            log.warning(
+                "items that are error pages were left out",
+                extra={"feed": feed.name, "items": len(errors), "reason": errors[0]},
+            )
+            words = f"{new_state.last_status}; {len(errors)} left out: {errors[0]}"
+            new_state = replace(new_state, last_status=words)
         if parsed is None:
             return PollCommit(new_state)
         first_poll = state.baselined_at is None
@@ -251,12 +301,19 @@ class Pipeline:
             new_state = replace(new_state, baselined_at=now)
         commit = _Commit(new_state)
         commit.digests(polled)
+        articles = {parsed.entries[each.entry]: each for each in parsed.articles}
         for each in identified:
             commit.remember(each)
         if not (first_poll and feed.first_run == "ignore"):
             for each in fresh:
                 old = first_poll and not self._is_news(feed, state, each.entry, now)
+                article = articles.get(each.entry)
+                if article is not None and article.text:
+                    # Known by the keys of the feed's own words: the next poll brings those again.
+                    each = replace(each, entry=replace(each.entry, content=article.text))
                 await self._take(commit, feed, parsed, each, now, planned, baseline=old)
+                if article is not None and article.note:
+                    commit.note(f"article not read: {article.note}")
             for each in identified:
                 if each.status == "changed":
                     await self._retake(commit, feed, parsed, each, now, planned)
@@ -352,6 +409,9 @@ class Pipeline:
         if found is None or found.entry.id != each.entry_id:
             return  # past its retention: known by its keys alone
         stored, ruleset = found.entry, self.watching.ruleset
+        if feed.full_text != "never" and is_teaser(each.entry) and not is_teaser(stored.entry):
+            # The feed changed its teaser; the article that was read stays.
+            each = replace(each, entry=replace(each.entry, content=stored.entry.content))
         document = document_of(stored.id, feed, parsed, each.entry, now)
         matches = ruleset.current(ruleset.match(document), document.published, now)
         decision = self.index.revise(document, now)
@@ -413,6 +473,13 @@ def _unknown(polled: Polled) -> tuple[Entry, ...]:
     return tuple(e for at, e in enumerate(polled.parsed.entries) if at not in unread)
 
 
+def _without_errors(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """Part what a bridge posted for its own errors, as reasons in words, from entries."""
+    reasons = [is_error_item(entry) for entry in entries]
+    kept = tuple(e for e, reason in zip(entries, reasons, strict=True) if reason is None)
+    return kept, tuple(reason for reason in reasons if reason is not None)
+
+
 class _Commit:
     """A PollCommit in the making."""
 
@@ -439,6 +506,11 @@ class _Commit:
     def remember(self, each: Identified) -> None:
         self._seen.extend(each.seen)
         self._touched.extend(all_keys(each.keys))
+
+    def note(self, words: str) -> None:
+        """Add to what became of the last entry."""
+        last = self.entries[-1]
+        self.entries[-1] = replace(last, outcome=f"{last.outcome} ({words})")
 
     def withdraw(self, rows: Sequence[str]) -> None:
         """Take back held rows by their ids, whether stored already or planned in this poll."""

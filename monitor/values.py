@@ -85,6 +85,19 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class ArticleText:
+    """What reading an entry's article page came to.
+
+    ``entry`` is the entry's place in its document. ``text`` is plain text, or empty where ``note``
+    says in plain words why the page was not read.
+    """
+
+    entry: int
+    text: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedFeed:
     """A feed document: its own data and its entries, in the document's order.
 
@@ -107,6 +120,7 @@ class ParsedFeed:
     notes: tuple[str, ...] = ()
     digests: tuple[bytes, ...] = ()
     unread: tuple[int, ...] = ()
+    articles: tuple[ArticleText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
