@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import click
 
@@ -55,7 +56,10 @@ def _row(parameter: click.Parameter) -> str:
         choices = " One of " + ", ".join(f"`{choice}`" for choice in parameter.type.choices) + "."
     default = ""
     if parameter.show_default and parameter.default is not None:
-        default = f" Default: `{parameter.default}`."
+        shown = parameter.default
+        if isinstance(shown, timedelta):
+            shown = f"{shown.days}d"
+        default = f" Default: `{shown}`."
     return f"| {names} | {(parameter.help or '').strip()}{choices}{default} |"
 
 

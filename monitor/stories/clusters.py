@@ -239,9 +239,9 @@ class Weighed:
         dot = 0.0
         if both:
             for name, weight in self.names.items():
-                count = cluster.names.get(name)
-                if count is not None:
-                    dot += weight * count * self.name_idf[name]
+                held = cluster.names.get(name)
+                if held is not None:
+                    dot += weight * held * self.name_idf[name]
         return (
             cosine,
             dot / (self.name_norm * cluster.name_norm),
