@@ -150,17 +150,16 @@ class DuplicateWindow:
         Only records with the same ``key``, of stories that are ``live``, are considered; of equal
         scores the oldest wins.
         """
-        shared: Counter[int] = Counter()
+        numbers: list[int] = []
         for each in sketch_of(record):
             held = self._postings.get(each)
-            if held is not None:
-                shared.update((held,) if isinstance(held, int) else held)
+            if isinstance(held, int):
+                numbers.append(held)
+            elif held is not None:
+                numbers += held
         best: tuple[float, Record] | None = None
-        if not shared:
-            return None
-        ranked = sorted(zip(shared.values(), shared, strict=True), reverse=True)[:CANDIDATES]
         measured = _Measured(record)
-        for _, number in ranked:
+        for number in _most_common(numbers):
             other = self._records[number]
             if other.key != record.key or not live(other.story_id):
                 continue
@@ -168,6 +167,21 @@ class DuplicateWindow:
             if score >= 0 and (best is None or score > best[0]):
                 best = (score, other)
         return best
+
+
+def _most_common(numbers: list[int]) -> list[int]:
+    """Return the candidates: the numbers that came most often, of equals the greatest first.
+
+    Hundreds come once (boilerplate); sorting bare integers is what keeps that cheap.
+    """
+    counts = Counter(numbers)
+    if len(counts) <= CANDIDATES:
+        return sorted(counts, key=lambda number: (-counts[number], -number))
+    least = sorted(counts.values())[-CANDIDATES]
+    best = [number for number, count in counts.items() if count > least]
+    best.sort(key=lambda number: (-counts[number], -number))
+    rest = sorted((number for number, count in counts.items() if count == least), reverse=True)
+    return best + rest[: CANDIDATES - len(best)]
 
 
 class _Measured:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise
+from operator import xor
 from zlib import crc32
 
 import Stemmer  # type: ignore[import-not-found]
@@ -154,7 +154,13 @@ def hashed(text: str) -> int:
 
 def _pairs_of(hashes: list[int]) -> list[int]:
     """Return a 32-bit hash for each two successive ones; their order counts."""
-    return [((a << 7 | a >> 25) * 2_654_435_761 ^ b) & 0xFFFF_FFFF for a, b in pairwise(hashes)]
+    return list(map(xor, map(_mixed, hashes), hashes[1:]))
+
+
+@lru_cache(maxsize=100_000)
+def _mixed(hash_: int) -> int:
+    """Return a word's hash as the first of a pair; remembered, for the words come again."""
+    return (hash_ << 7 | hash_ >> 25) * 2_654_435_761 & 0xFFFF_FFFF
 
 
 def _pairs_of_pairs(pairs: list[int]) -> list[int]:
