@@ -7,6 +7,7 @@ their own tables of examples; shares nothing of how the engine finds, anchors, v
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +16,14 @@ from monitor.config.models import Settings
 from monitor.rules import patterns
 from monitor.rules.compile import Builder
 from monitor.rules.entities import bundled
-from monitor.rules.index.document import Slots, is_shouted
+from monitor.rules.index.document import (
+    MAX_FIELD,
+    MAX_FRESH,
+    MAX_TOKENS,
+    MEMO_CHUNK,
+    Slots,
+    is_shouted,
+)
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.trie import Trie
 from monitor.rules.terms import STOP_WORDS
@@ -77,6 +85,35 @@ class View:
     covers: tuple[Term, ...] = ()
 
 
+def read_until(document: Document) -> dict[str, int]:
+    """Where reading stops in each field: after so many tokens, or so many different words."""
+    fresh, seen, out = MAX_FRESH, set[str](), {}
+    for name, tokens in zip(TEXT_FIELDS, MAX_TOKENS, strict=True):
+        text = readable(document.text(name)[:MAX_FIELD])
+        out[name] = len(text)
+        units: list[tuple[int, str]] = []
+        for number, (low, high) in enumerate(paragraph_ranges(text)):
+            if number:
+                units.append((low, ""))
+            for found in re.finditer(r"\S+", text[low:high]):
+                chunk, at = found[0], low + found.start()
+                pieces = [(0, chunk)]
+                if len(chunk) > MEMO_CHUNK:
+                    pieces = [(start, surface) for surface, start, _ in surfaces_at(chunk)]
+                units += [(at + start, piece) for start, piece in pieces]
+        for at, piece in units:
+            if tokens <= 0 or fresh <= 0:
+                out[name] = at
+                break
+            count = sum(len(analyse(surface).parts) for surface, _, _ in surfaces_at(piece)) or 1
+            tokens -= count
+            if piece and piece not in seen:
+                seen.add(piece)
+                english = re.fullmatch("[A-Za-z]+", piece.strip('.,;:!?()[]{}"<>*'))
+                fresh -= 1 if english and piece.isascii() else 2 * count
+    return out
+
+
 class Reading:
     """A document read naively."""
 
@@ -86,12 +123,15 @@ class Reading:
         self.tokens: list[Token] = []
         self.joins: list[tuple[int, int, Words]] = []
         paragraph = 0
+        self.read = read_until(document)
         for name in TEXT_FIELDS:
             text = readable(document.text(name))
             for low, high in paragraph_ranges(text):
                 paragraph += 1
                 for surface, start, _ in surfaces_at(text[low:high]):
                     word = analyse(surface)
+                    if low + start >= self.read[name]:
+                        break
                     base = len(self.tokens)
                     for part in word.parts:
                         self.tokens.append(

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from monitor.rules.text.fold import analyse
 from monitor.rules.text.scan import chunk_starts, paragraph_ranges, readable, surfaces_at
@@ -17,6 +18,17 @@ MAX_FIELD = 50_000
 """Characters of a field that are looked at (an article of 25,000 words); bounds the time a story
 can
 take."""
+MAX_TOKENS = (1_000, 3_000, 8_000)
+"""Tokens of title, summary and content that are looked at (an article of 8,000 words), a
+paragraph
+break or a chunk without words counting as one."""
+MAX_FRESH = 4_000
+"""What the distinct words of a document may cost before the rest is left unread: 1 for an English
+word, 2 for each token of anything else, as measured when the memo doesn't know them. An article
+of
+10,000 English words has about 2,500 distinct ones."""
+MEMO_CHUNK = 40
+"""Longer chunks (a sentence of Chinese, a pasted hash) are read token by token."""
 _FEW = 4
 """Places asked for in a paragraph before all of its chunks are located at once."""
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।]['\"’”»)\]]*")
@@ -59,6 +71,7 @@ class Slots:
     """
 
     __slots__ = (
+        "_long",
         "_lows",
         "_offsets",
         "_ranges",
@@ -76,6 +89,7 @@ class Slots:
         self.breaks: list[int] = []
         self.rows: list[Row] = []
         self.shouted = False
+        self._long: dict[str, tuple[list[tuple[int, int]], Iterator[tuple[int, int]]]] = {}
         self._lows: list[int] | None = None
         self._ranges: dict[int, tuple[str, list[tuple[int, int]]]] = {}
         self._offsets: list[tuple[int, int]] | None = None
@@ -120,10 +134,19 @@ class Slots:
             chunk -= count - 1
         text = row.chunks[chunk]
         at = self._start(row, chunk)
-        if text.isalnum() and text.isascii():
+        if len(text) <= MEMO_CHUNK and text.isascii() and text.isalnum():
             return at, at + len(text)
-        start, end = chunk_offsets(text)[part]
+        start, end = self._parts(text, part + 1)[part]
         return at + start, at + end
+
+    def _parts(self, chunk: str, count: int) -> Sequence[tuple[int, int]]:
+        """Return the ranges of the first ``count`` words of a chunk, or more."""
+        if len(chunk) <= MEMO_CHUNK:
+            return chunk_offsets(chunk)
+        known, rest = self._long.setdefault(chunk, ([], _offsets_in(chunk)))
+        if count > len(known):
+            known += islice(rest, count - len(known))
+        return known
 
     def _start(self, row: Row, chunk: int) -> int:
         if row.starts is not None:
@@ -169,7 +192,7 @@ class Slots:
                     count = odd.get(number, 1)
                     if count:
                         at = self._start(row, number)
-                        for a, b in chunk_offsets(chunk):
+                        for a, b in self._parts(chunk, count)[:count]:
                             out[slot] = (at + a, at + b)
                             slot += 1
             self._offsets = out
@@ -184,12 +207,13 @@ class Slots:
         """First slots of sentences, ascending; a paragraph break starts one, too."""
         if self._sentences is None:
             starts = {0}
-            for name, (low, high) in zip(TEXT_FIELDS, self.fields, strict=True):
+            for field, (low, high) in enumerate(self.fields):
                 if low == high:
                     continue
                 starts.add(low)
-                text = readable(self.text(name))
                 begins = [self.offsets[i][0] for i in range(low, high)]
+                located = self._ranges.get(field)  # by the offsets, where there are words
+                text = located[0] if located else readable(self.text(TEXT_FIELDS[field]))
                 known = [(start, low + i) for i, start in enumerate(begins) if start >= 0]
                 places = [start for start, _ in known]
                 for found in _SENTENCE_END.finditer(text):
@@ -212,11 +236,13 @@ class Slots:
 @lru_cache(maxsize=65_536)
 def chunk_offsets(chunk: str) -> tuple[tuple[int, int], ...]:
     """Return the ranges of the word positions in a blank-separated chunk."""
-    return tuple(
-        (start + part.start, start + part.end)
-        for surface, start, _ in surfaces_at(chunk)
-        for part in analyse(surface).parts
-    )
+    return tuple(_offsets_in(chunk))
+
+
+def _offsets_in(chunk: str) -> Iterator[tuple[int, int]]:
+    for surface, start, _ in surfaces_at(chunk):
+        for part in analyse(surface).parts:
+            yield start + part.start, start + part.end
 
 
 def is_shouted(title: str, tokens: int) -> bool:

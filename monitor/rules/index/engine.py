@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from monitor.rules import patterns
 from monitor.rules.index.document import Slots
-from monitor.rules.index.evaluate import Evaluation, Place, Span
+from monitor.rules.index.evaluate import Evaluation, Found, Place, Span
 from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.make import lazy_match, make_hit
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _SAMPLE = 16
 """Every sixteenth document is counted for the document frequencies: cheap, and enough for an
 order."""
+
+MAX_HITS = 100
+"""Hits given with a match, the first ones; nobody reads more, and each costs time."""
 
 Entry = tuple[int, int, int, Hit]
 """(first slot, last slot, label, hit): sorts by place without comparing hits."""
@@ -206,7 +209,9 @@ class Run:
         if self._scorer is None:
             self._scorer = Scorer(self.slots, self.found)
         bare = () if plan.groups else [entry[0] for entry in entries]
-        return self._scorer.score(plan.groups, bare), tuple([entry[3] for entry in entries])
+        return self._scorer.score(plan.groups, bare), tuple(
+            [entry[3] for entry in entries[:MAX_HITS]]
+        )
 
     def _all_near(self, plan: Plan) -> bool:
         for left, right, n, ordered in plan.nears:
@@ -232,17 +237,15 @@ class Run:
             near[left], near[right] = kept or (set(), set())
         rows: list[list[Entry]] = []
         for index, group in enumerate(plan.groups):
-            row = self._entries_of(group, plan.labels[index])
-            kept_here = near.get(index)
-            if kept_here is not None:
-                row = [entry for entry in row if entry[:2] in kept_here]
-            rows.append(row)
+            rows.append(self._entries_of(group, plan.labels[index], near.get(index)))
         if len(rows) == 1:
             return rows[0]
         return sorted({entry[:3]: entry for row in rows for entry in row}.values(), key=_place)
 
-    def _entries_of(self, group: Group, labels: tuple[int, ...]) -> list[Entry]:
-        """Return the hits of a group's forms, in order."""
+    def _entries_of(
+        self, group: Group, labels: tuple[int, ...], within: set[Span] | None
+    ) -> list[Entry]:
+        """Return the first hits of a group's forms, in order; only those ``within``, if given."""
         out: list[Entry] = []
         found = self.found
         several = False
@@ -250,9 +253,14 @@ class Run:
         for at, form in enumerate(group):
             if form in found:
                 label = labels[at] if labels else usual[form]
-                known = self._entries.get((form, label))
-                if known is None:
-                    known = self._entries[form, label] = self._made(form, label)
+                if within is not None:
+                    spans = [span for span in found[form] if span in within]
+                    known = self._made(spans, label)
+                else:
+                    kept = self._entries.get((form, label))
+                    if kept is None:
+                        kept = self._entries[form, label] = self._made(found[form], label)
+                    known = kept
                 several = bool(out)
                 out = out + known if several else known
         if several:
@@ -260,11 +268,11 @@ class Run:
             return sorted(unique.values(), key=_place)
         return out
 
-    def _made(self, form: int, label: int) -> list[Entry]:
+    def _made(self, spans: Sequence[Span], label: int) -> list[Entry]:
         term, entity = self.index.labels[label]
         slots = self.slots
         out: list[Entry] = []
-        for first, last in self.found[form]:
+        for first, last in spans[:MAX_HITS]:
             field, start, end = slots.text_range(first, last)
             text = slots.document.text(field)[start:end]
             out.append((first, last, label, make_hit(term, field, start, end, text, entity)))
@@ -280,7 +288,9 @@ def hits_of_places(slots: Slots, places: Iterable[Place]) -> tuple[Hit, ...]:
 
 
 def _entries_of_places(slots: Slots, places: Iterable[Place]) -> list[Entry]:
-    seen = dict.fromkeys(found for place in places for found in place.found)
+    seen = list(dict.fromkeys(found for place in places for found in place.found))
+    if len(seen) > MAX_HITS:
+        seen = sorted(seen, key=_first_slot)[:MAX_HITS]
     out: list[Entry] = []
     for number, each in enumerate(seen):
         field, start, end = each.chars or slots.text_range(each.first, each.last)
@@ -288,6 +298,10 @@ def _entries_of_places(slots: Slots, places: Iterable[Place]) -> list[Entry]:
         hit = make_hit(each.term, field, start, end, text, each.entity)
         out.append((each.first, each.last, number, hit))
     return sorted(out, key=_hit_place)
+
+
+def _first_slot(found: Found) -> int:
+    return found.first
 
 
 def near_each_other(

@@ -94,6 +94,7 @@ class Evaluation:
         published = slots.document.published
         self.day = published.date() if published else today
         self.meta = meta
+        self._places: dict[int, Sequence[Place]] = {}
         self._entities: dict[tuple[int, Scope], Sequence[Place]] = {}
 
     def holds(self, node: Node, scope: Scope = WHOLE) -> bool:
@@ -143,6 +144,14 @@ class Evaluation:
 
     def places(self, node: Node, scope: Scope = WHOLE) -> Sequence[Place]:
         """Return the occurrences of a positional ``node``, in order of position."""
+        if scope is not WHOLE:
+            return self._find(node, scope)
+        known = self._places.get(id(node))
+        if known is None:
+            known = self._places[id(node)] = self._find(node, scope)
+        return known
+
+    def _find(self, node: Node, scope: Scope) -> Sequence[Place]:
         match node:
             case Term():
                 return self._term(node, scope, None)

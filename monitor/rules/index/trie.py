@@ -13,21 +13,28 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from monitor.rules.index.document import Row, Slots, is_shouted
+from monitor.rules.index.document import (
+    MAX_FRESH,
+    MAX_TOKENS,
+    MEMO_CHUNK,
+    Row,
+    Slots,
+    is_shouted,
+)
 from monitor.rules.terms import STOP_WORDS
 from monitor.rules.text.fold import analyse, fold
 from monitor.rules.text.inflect import singular, stem
-from monitor.rules.text.scan import paragraphs, surfaces
+from monitor.rules.text.scan import paragraphs, surfaces, surfaces_at
 from monitor.rules.tree import Form, Test
 from monitor.values import TEXT_FIELDS
 
 MEMO_LIMIT = 400_000
 """Distinct chunks remembered before the memo starts anew; bounds memory against feeds of
 random words."""
-MEMO_CHUNK = 40
-"""Longer chunks (a sentence of Chinese, a pasted hash) are not worth remembering."""
 _MANY = 4
-MAX_OCCURRENCES = 1_000
+_SHORT = min(MAX_TOKENS[0], MAX_FRESH // 2)
+"""Characters of a document that can't exceed any bound, so that nothing need be counted."""
+MAX_OCCURRENCES = 300
 """Occurrences of one form kept per document; bounds time on a text that repeats a word for ever."""
 
 _PUNCTUATION = '.,;:!?()[]{}"<>*'
@@ -46,6 +53,30 @@ class _Odd:
     def __init__(self, parts: list[_Plain | None], joined: list[tuple[int, int, _Plain]]) -> None:
         self.parts = parts
         self.joined = joined
+
+
+class _Budget:
+    """What reading a document may still cost: ``tokens`` of this field, and ``fresh`` words."""
+
+    __slots__ = ("fresh", "seen", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.fresh = MAX_FRESH
+        self.seen: set[str] = set()
+
+    @property
+    def left(self) -> bool:
+        return self.tokens > 0 and self.fresh > 0
+
+    def take(self, word: str, count: int) -> None:
+        """Charge ``word``, which is ``count`` tokens. Never asks what the memo happens to know:
+        what is read of a document must not depend on the documents before it."""
+        self.tokens -= count or 1
+        if word not in self.seen:
+            self.seen.add(word)
+            plain = word.isascii() and word.strip(_PUNCTUATION).isalpha()
+            self.fresh -= 1 if plain else 2 * (count or 1)
 
 
 class _Memo(dict[str, Any]):
@@ -190,19 +221,32 @@ class Trie:
         fields: list[tuple[int, int]] = []
         breaks: list[int] = []
         rows = slots.rows = []
+        document = slots.document
+        size = len(document.title) + len(document.summary) + len(document.content)
+        budget = _Budget() if size > _SHORT else None
         for field, name in enumerate(TEXT_FIELDS):
             if field:
                 breaks.append(len(row))
                 row.append(None)
             low = len(row)
             text = slots.text(name)
+            if budget is not None:
+                budget.tokens = MAX_TOKENS[field]
             for number, chunks in enumerate(paragraphs(text) if text else ()):
                 if number:
+                    if budget is not None:
+                        budget.tokens -= 1
+                        if not budget.left:
+                            break
                     breaks.append(len(row))
                     row.append(None)
                 here = Row(field, number, len(row), chunks)
                 rows.append(here)
-                passed = [memo[chunk] for chunk in chunks]
+                if budget is None:
+                    passed = [memo[chunk] for chunk in chunks]
+                else:
+                    passed = self._bounded(chunks, memo, budget)
+                    del chunks[len(passed) :]
                 if _Odd not in set(map(type, passed)):
                     row += passed
                     continue
@@ -219,6 +263,37 @@ class Trie:
         slots.breaks = breaks
         slots.shouted = is_shouted(slots.document.title, fields[0][1])
         return row, jumps
+
+    def _bounded(self, chunks: list[str], memo: _Memo, budget: _Budget) -> list[Any]:
+        """Return what the first chunks pass, as many as the budget allows."""
+        passed: list[Any] = []
+        for chunk in chunks:
+            if not budget.left:
+                break
+            if len(chunk) > MEMO_CHUNK:
+                passed.append(self._long(chunk, memo, budget))
+                continue
+            known = memo[chunk]
+            budget.take(chunk, len(known.parts) if known.__class__ is _Odd else 1)
+            passed.append(known)
+        return passed
+
+    def _long(self, chunk: str, memo: _Memo, budget: _Budget) -> _Odd:
+        """Read a long chunk (a sentence of Chinese) token by token."""
+        parts: list[_Plain | None] = []
+        joined: list[tuple[int, int, _Plain]] = []
+        for surface, _, _ in surfaces_at(chunk):
+            if not budget.left:
+                break
+            known = memo[surface]
+            if known.__class__ is _Odd:
+                joined += [(len(parts) + first, span, plain) for first, span, plain in known.joined]
+                parts += known.parts
+                budget.take(surface, len(known.parts))
+            else:
+                parts.append(known)
+                budget.take(surface, 1)
+        return _Odd(parts, joined)
 
     def _walk(
         self,

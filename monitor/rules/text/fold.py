@@ -17,6 +17,8 @@ _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 # letters.
 _APOSTROPHE = re.compile(f"[{APOSTROPHES}\u02b9\u02bb\u02bc\u02bd\u05f3]")
 _POSSESSIVE = re.compile(r"'[sS]$")
+MAX_PARTS = 100
+"""Parts of one hyphenated token that are looked at; bounds a chain of 50,000 characters."""
 _HYPHEN = re.compile(f"[{HYPHENS}]")
 _ACRONYM = re.compile(r"(?:\w\.)+\w?(?:'s)?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
@@ -103,6 +105,8 @@ def analyse(surface: str) -> Word:
     """Return what ``surface`` (from ``monitor.rules.text.scan``) counts as."""
     if surface.isascii() and surface.isalnum():
         return Word((Part(0, len(surface), surface, (surface.lower(),)),))
+    if len(surface) == 1 and "\u4e00" <= surface <= "\u9fff":
+        return Word((Part(0, 1, surface, (surface,)),))  # Unified ideographs fold to themselves
     if _is_acronym(surface):
         return Word((_acronym(surface),))
     spans = _pieces(surface)
@@ -174,7 +178,10 @@ def _pieces(surface: str) -> list[tuple[int, int]]:
     for found in _HYPHEN.finditer(surface):
         spans.append((start, found.start()))
         start = found.end()
-    spans.append((start, len(surface)))
+        if len(spans) >= MAX_PARTS:
+            break
+    else:
+        spans.append((start, len(surface)))
     return [span for span in spans if span[0] < span[1]]
 
 
