@@ -90,8 +90,10 @@ async def _play(
         else:
             await news.restart()
         alerts += await news.queued()
-    for _ in range(8):  # long enough for any of the policies, from wherever the clock was
-        now += timedelta(days=1)
+    # Long enough for any of the policies, from wherever the clock was, and not always at the same
+    # hour, which could lie in the quiet ones.
+    for _ in range(8):
+        now += timedelta(hours=27)
         await news.round(now)
         alerts += await news.queued()
     left = [
