@@ -27,7 +27,11 @@ from monitor.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, ConfigError, Prob
 @click.command()
 @config_option
 @json_option
-@click.option("--live", is_flag=True, help="Fetch every feed too, and show what would match now.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Ask Slack for the channels and fetch every feed; show what would match now.",
+)
 @click.option(
     "--print-config",
     is_flag=True,
@@ -41,6 +45,8 @@ def check(config_path: Path, as_json: bool, live: bool, print_config: bool) -> i
     """
     try:
         watch = load_watch(config_path)
+        if live:
+            _ask_slack(watch)
     except ConfigError as error:
         if as_json:
             emit({"ok": False, "problems": [_as_data(problem) for problem in error.problems]})
@@ -116,6 +122,14 @@ def _settings(watch: Watch) -> object:
     return json.loads(
         masked(text, {json.dumps(each, ensure_ascii=False)[1:-1] for each in secrets})
     )
+
+
+def _ask_slack(watch: Watch) -> None:
+    """Ask Slack for the token and the channels; raises ``ConfigError`` for what it refuses."""
+    from monitor.cli.live import look_at_channels
+
+    if refused := run_async(lambda: look_at_channels(watch)):
+        raise ConfigError(refused)
 
 
 def _live_as_data(watch: Watch) -> list[dict[str, object]]:

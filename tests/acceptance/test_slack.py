@@ -118,3 +118,15 @@ def test_an_incoming_webhook_is_enough(
     code, out, err = run("once", cwd=tmp_path, env={"SLACK_WEBHOOK": slack.webhook})
     assert (code, out) == (0, []), err
     assert len(slack.workspace.hooks) == 1
+
+
+@pytest.mark.parametrize(("broken", "said"), [("token", "invalid_auth"), ("channel", "not_found")])
+def test_check_live_says_what_slack_refuses(
+    broken: str, said: str, slack: FakeSlack, slack_watch: Callable[..., Path], tmp_path: Path
+) -> None:
+    slack_watch("#nowhere" if broken == "channel" else "#news-watch")
+    slack.workspace.token_error = "invalid_auth" if broken == "token" else ""
+    environment = {"SLACK_BOT_TOKEN": slack.token}
+    code, _, err = run("check", "--live", cwd=tmp_path, env=environment)
+    assert code == 2, err
+    assert [line for line in err if line.startswith("config.yaml:") and said in line], err
