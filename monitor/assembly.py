@@ -15,7 +15,6 @@ from monitor.clock import Clock, SystemClock
 from monitor.config.load import load
 from monitor.config.models import Settings
 from monitor.config.reload import Reloader
-from monitor.config.secrets import secret_values
 from monitor.daemon import Daemon, watching
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
@@ -74,7 +73,7 @@ async def assembled(
     redactor = redactor or logs.Redactor()
     reloader = Reloader(config, env)
     loaded = load(config, env)
-    redactor.add(secret_values(loaded))
+    redactor.add(loaded.secrets)
     compiled, warnings = compiled_watch(loaded)
     for problem in warnings:
         if problem.level == "warning":
@@ -109,7 +108,7 @@ async def assembled(
             fresh = reloader.check()
             if fresh is None:
                 return None
-            redactor.add(secret_values(fresh))
+            redactor.add(fresh.secrets)
             learned = current.ruleset.frequencies()
             recompiled, _ = compiled_watch(fresh, frequencies=learned)
             if state_target(fresh) != target:

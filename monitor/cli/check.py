@@ -20,7 +20,7 @@ from monitor.cli.common import (
     stdout_console,
 )
 from monitor.config.lint import lint
-from monitor.config.secrets import masked, secret_values
+from monitor.config.secrets import masked
 from monitor.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, ConfigError, Problem
 
 
@@ -117,7 +117,7 @@ def _summary(
 def _settings(watch: Watch) -> object:
     """Return the settings as data; what came in through variables is masked wherever it stands."""
     text = watch.loaded.settings.model_dump_json(by_alias=True)
-    secrets = secret_values(watch.loaded)
+    secrets = watch.loaded.secrets
     # As they stand inside JSON: a quote or a backslash in a password is escaped there.
     return json.loads(
         masked(text, {json.dumps(each, ensure_ascii=False)[1:-1] for each in secrets})

@@ -14,7 +14,6 @@ from monitor.cli.common import config_option, load_watch, opened_store, run_asyn
 from monitor.cli.run import log_options, set_up_logging
 from monitor.clock import SystemClock
 from monitor.config.addresses import is_loopback
-from monitor.config.secrets import secret_values
 from monitor.errors import UsageError
 
 
@@ -40,7 +39,7 @@ def web(config_path: Path, listen: str | None, log_level: str, log_json: bool | 
 
     redactor = set_up_logging(log_level, log_json)
     watch = load_watch(config_path, tolerant=True)
-    redactor.add(secret_values(watch.loaded))
+    redactor.add(watch.loaded.secrets)
     settings = watch.loaded.settings.web
     address = listen or settings.listen
     if settings.token is None and not is_loopback(address.rpartition(":")[0]):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING
 
 from monitor.config.addresses import local_file, split_web_address
+from monitor.config.loaded import Loaded
 from monitor.config.models import FeedSettings
 from monitor.values import Feed
-
-if TYPE_CHECKING:
-    from monitor.config.load import Loaded
 
 
 def feeds(loaded: Loaded) -> tuple[Feed, ...]:

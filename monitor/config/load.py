@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -20,32 +19,12 @@ from monitor.config.clauses import Finding, check_rule, check_texts
 from monitor.config.feeds import feed_names as feed_names
 from monitor.config.feeds import feeds as feeds
 from monitor.config.include import Merged, read_all
+from monitor.config.loaded import Loaded as Loaded
 from monitor.config.models import Settings
 from monitor.config.positions import Positions
 from monitor.config.secrets import LITERAL_TOKEN, Resolved, resolve
-from monitor.config.secrets import secret_values as secret_values
 from monitor.config.yaml import TEXT_SECTIONS, Empty, YamlError
 from monitor.errors import ConfigError, Place, Problem
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A configuration that can be used.
-
-    ``files`` are the file and what it includes, ``secret_files`` those that ``*_file`` keys name.
-    ``digest`` is the SHA-256 of all of them and of the variables used. ``addresses`` are the feeds'
-    URLs as they stand in the file, in the order of ``settings.feeds``.
-    """
-
-    settings: Settings
-    path: FilePath
-    files: tuple[FilePath, ...]
-    digest: str
-    warnings: tuple[Problem, ...] = ()
-    positions: Positions = field(default_factory=lambda: Positions(()), repr=False)
-    secrets: frozenset[str] = field(default=frozenset(), repr=False)
-    secret_files: tuple[FilePath, ...] = ()
-    addresses: tuple[str, ...] = ()
 
 
 def load(

@@ -1,19 +1,24 @@
 """The configuration's reference page, written from its JSON Schema.
 
 Knows no settings of its own: what an editor shows and what the page says is one text.
+``python -m monitor.config.reference`` writes ``newswatch.schema.json`` and
+``docs/reference/configuration.md``; tests fail when either is stale.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from monitor.config.schema import schema
+from monitor.config.schema import SCHEMA_FILE, schema, schema_text
+
+PAGE_FILE = Path("docs/reference/configuration.md")
 
 _HEAD = """# Configuration
 
-*Generated from `newswatch.schema.json` by `python -m monitor.config.schema`.*
+*Generated from `newswatch.schema.json` by `python -m monitor.config.reference`.*
 
 One YAML file, by default `config.yaml`. Put
 `# yaml-language-server: $schema=./newswatch.schema.json` on its first line, and an editor with YAML
@@ -132,3 +137,14 @@ def _scalar(value: Any) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def main() -> None:
+    """Write the schema and the page where they belong."""
+    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
+    PAGE_FILE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE_FILE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,4 @@
-"""The JSON Schema of the configuration, for editors, and the reference page made from it.
-
-``python -m monitor.config.schema`` writes ``newswatch.schema.json`` and
-``docs/reference/configuration.md``; tests fail when either is stale.
-"""
+"""The JSON Schema of the configuration, for editors (``monitor.config.reference`` writes it)."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from typing import Any
 from monitor.config.models import LABEL_SPELLINGS, ROUTE_LABELS, Settings
 
 SCHEMA_FILE = Path("newswatch.schema.json")
-PAGE_FILE = Path("docs/reference/configuration.md")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # Keys that hold a secret and may name a file instead.
@@ -153,15 +148,3 @@ def _clean(node: Any) -> None:
 def schema_text() -> str:
     """Return the schema file's text."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def main() -> None:
-    from monitor.config.reference import page
-
-    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
-    PAGE_FILE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE_FILE.write_text(page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

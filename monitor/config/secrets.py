@@ -17,7 +17,6 @@ from monitor.config.yaml import TEXT_SECTIONS, Path
 from monitor.errors import Problem
 
 if TYPE_CHECKING:
-    from monitor.config.load import Loaded
     from monitor.errors import Place
 
 # Slack's token prefixes and webhook addresses (docs.slack.dev/authentication/tokens).
@@ -307,8 +306,3 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "**********")
     return text
-
-
-def secret_values(loaded: Loaded) -> frozenset[str]:
-    """Return every value that must not reach a log, a message or a page."""
-    return loaded.secrets

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor import logs
-from monitor.config.load import load, secret_values
+from monitor.config.load import load
 from monitor.errors import ConfigError
 from monitor.loading import compiled_watch
 from tests.unit.config.samples import loaded, refused, write
@@ -53,7 +53,7 @@ def test_config_10_a_traceback_with_a_token(tmp_path: Path, as_json: bool) -> No
     settings = loaded(tmp_path, "slack: {token: '${T}'}\nfeeds: ['https://a.org/?k=${K}']\n",
                       {"T": TOKEN, "K": "plain-canary"})  # fmt: skip
     redactor = logs.Redactor()
-    redactor.add(secret_values(settings))
+    redactor.add(settings.secrets)
     for secret in (TOKEN, "plain-canary"):
         assert "canary" not in redactor.clean(f"Traceback: ValueError({secret!r})")
     out = io.StringIO()

@@ -16,7 +16,7 @@ from monitor.config.schema import schema, schema_text
 from tests.unit.config.samples import FULL
 
 ROOT = Path(__file__).resolve().parents[3]
-WRITE = "run: python -m monitor.config.schema"
+WRITE = "run: python -m monitor.config.reference"
 
 
 def test_the_committed_schema_is_fresh() -> None:

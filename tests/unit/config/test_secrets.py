@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config.load import load, secret_values
+from monitor.config.load import load
 from monitor.config.models import Settings
 from monitor.errors import ConfigError
 from tests.unit.config.samples import loaded, refused, write
@@ -145,7 +145,7 @@ def test_secret_files(tmp_path: Path) -> None:
     result = loaded(tmp_path, "slack: {token_file: secrets/token}\n")
     assert result.settings.slack.token is not None
     assert result.settings.slack.token.get_secret_value() == TOKEN
-    assert secret_values(result) == {TOKEN}
+    assert result.secrets == {TOKEN}
     assert result.secret_files == (tmp_path / "secrets/token",)
     assert result.warnings == ()
 
@@ -203,7 +203,7 @@ def test_config_09_settings_never_show_a_secret(tmp_path: Path) -> None:
     settings: Settings = result.settings
     for shown in (repr(result), repr(settings), str(settings), settings.model_dump_json()):
         assert CANARY not in shown
-    assert {TOKEN, CANARY, env["W"], env["D"]} <= secret_values(result)
+    assert {TOKEN, CANARY, env["W"], env["D"]} <= result.secrets
 
 
 BAD_SECRETS = [
