@@ -43,7 +43,12 @@ def total(ledgers: list[Ledger]) -> Ledger:
 
 
 def play(
-    place: Path, seed: int, lanes: int = 2, seconds: float = 0, cycles: int = 0, mutant: str = ""
+    place: Path,
+    seed: int,
+    lanes: int = 2,
+    seconds: float = 0,
+    cycles: int = 0,
+    mutant: str = "",
 ) -> Ledger:
     """Run ``lanes`` daemons side by side, each killed for ``seconds`` or ``cycles`` times.
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
 
+from monitor.store import open_store
 from tests.chaos.world import KEYWORD, WORD, Odds, World
 from tests.fakeslack import FakeSlack, FakeSlackThread, Faults
 from tests.feedserver import FeedServer
@@ -123,8 +125,179 @@ def zygote() -> Iterator[subprocess.Popen[str]]:
         process.stdout.close()
 
 
+class Scene:
+    """What the daemons of a run live in: the feeds, Slack, the configuration file, and the books.
+
+    Usable as a context manager. ``state`` is what the configuration says under ``state:``, a
+    folder beside it or a database's URL; ``place`` holds the configuration and the daemons' log.
+    """
+
+    def __init__(
+        self,
+        place: Path,
+        seed: int,
+        odds: Odds | None = None,
+        slack_faults: bool = True,
+        state: str = "./state",
+    ) -> None:
+        self.place = place
+        self.state = state
+        self.ledger = Ledger(seed)
+        self._world = World(seed, odds=odds)
+        self._trouble = Faults(
+            seed,
+            unclear=0.10 if slack_faults else 0,
+            limited=0.03 if slack_faults else 0,
+            late=0.5,
+        )
+        self._open = ExitStack()
+        self._slack: FakeSlack
+
+    def __enter__(self) -> Scene:
+        self.place.mkdir(parents=True, exist_ok=True)
+        server = self._open.enter_context(FeedServer())
+        # 0.2 s of history lag: a message is stored and can't be read back at once.
+        slack_thread = FakeSlackThread(
+            self._trouble, message_rate=0, history_rate=6000, history_lag=0.2, latency=0.005
+        )
+        self._slack = self._open.enter_context(slack_thread)
+        for feed in self._world.feeds:
+            server.script(f"/{feed.name}", partial(self._world.answer, feed))
+        self._configure(server)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._open.close()
+
+    def publish(self, rounds: int) -> None:
+        """Let the feeds publish some stories."""
+        for _ in range(rounds):
+            self._world.publish()
+
+    def calm(self) -> None:
+        """Let nothing fail any more."""
+        self._world.odds = Odds(0, 0, 0, 0, 0, 0)
+        self._trouble.unclear = self._trouble.limited = 0
+
+    def missing(self) -> set[str]:
+        """Return the stories that must be told and haven't been."""
+        wanted = {word for word, story in self._world.stories.items() if story.wanted}
+        return wanted - self._told().keys()
+
+    def task(self, failpoints: str, seed: float, mutant: str = "") -> str:
+        """Return the line that makes a zygote fork a daemon for this scene."""
+        return json.dumps(
+            {
+                "config": str(self.place / "config.yaml"),
+                "token": self._slack.token,
+                "log": str(self.place / "log"),
+                "points": str(self.place / "points"),
+                "failpoints": failpoints,
+                "mutant": mutant,
+                "seed": seed,
+            }
+        )
+
+    def log(self) -> str:
+        """Return the end of what the daemons logged."""
+        path = self.place / "log"
+        return path.read_text(errors="replace")[-6000:] if path.exists() else ""
+
+    def audit(self) -> None:
+        """Fill in the ledger; once the daemons have ended."""
+        ledger, stories, space = self.ledger, self._world.stories, self._slack.workspace
+        told = self._told()
+        wanted = {word for word, story in stories.items() if story.wanted}
+        ledger.planted = len(wanted)
+        ledger.lost = sorted(wanted - told.keys())
+        ledger.false = sorted(told.keys() - wanted)
+        ledger.copies = {word: count for word, count in told.items() if count > 1}
+        ledger.early = len(space.early)
+        ledger.refused = len(space.refused)
+        ledger.lost_answers = self._trouble.lost_answers
+        for message in space.messages():
+            for word in set(WORD.findall(message.text)) & wanted:
+                ledger.late.append(message.stored_at - stories[word].at)
+        ledger.feed_faults = self._world.faults
+        ledger.log = self.log()
+        ledger.check = asyncio.run(self._check())
+
+    async def _check(self) -> str:
+        """Look for damage in the database, as ``db check`` does; "ok" when there is none."""
+        target = self.state if "://" in self.state else str(self.place / self.state)
+        store = await open_store(target, now=datetime.now(UTC), tokenize=str.split, check=False)
+        try:
+            return "; ".join(await store.check()) or "ok"
+        finally:
+            await store.close()
+
+    def _told(self) -> Counter[str]:
+        return Counter(
+            word
+            for message in self._slack.workspace.messages()
+            for word in set(WORD.findall(json.dumps(message.body)))
+        )
+
+    def _configure(self, server: FeedServer) -> None:
+        feeds = "\n".join(
+            f"  - {{url: '{server.url(f'/{feed.name}')}', name: {feed.name}, every: 1s, "
+            f"first_run: alert, tags: [{'busy' if feed in self._world.busy else 'quiet'}]}}"
+            for feed in self._world.feeds
+        )
+        (self.place / "config.yaml").write_text(
+            f"state: '{self.state}'\n"
+            "defaults: {channel: news}\n"
+            "channels:\n"
+            f"  news: {{slack: '#{CHANNELS[0]}', per_feed: '999999 per hour'}}\n"
+            f"  desk: {{slack: '#{CHANNELS[1]}', per_feed: '999999 per hour'}}\n"
+            f"slack: {{token: '${{SLACK_BOT_TOKEN}}', api_url: '{self._slack.url}'}}\n"
+            "network: {allow: [127.0.0.0/8]}\n"
+            "polling: {min: 1s}\n"
+            f"feeds:\n{feeds}\n"
+            f"rules: [{{name: Fish, any: [{KEYWORD}]}}]\n"
+            "routes: [{when: {tag: [quiet]}, to: desk}]\n"
+        )
+
+
+class Forked:
+    """A zygote, and the daemon that it forked last."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._process: subprocess.Popen[str]
+        self._pid = 0
+
+    def __enter__(self) -> Forked:
+        self._process = self._open.enter_context(zygote())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._open.close()
+
+    def start(self, task: str) -> None:
+        """Fork a daemon for ``task``; the one before must have ended and been waited for."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(task + "\n")
+        self._pid = int(self._process.stdout.readline())
+
+    def ended(self, patience: float) -> bool:
+        """Wait up to ``patience`` seconds for the daemon's end; tell whether it came."""
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], patience)
+        return bool(ready)
+
+    def signal(self, number: int) -> None:
+        os.kill(self._pid, number)
+
+    def status(self) -> int:
+        """Wait for the daemon's end; return its exit status, -9 for one that was killed."""
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+
 class Lane:
-    """One daemon after the other over one state directory."""
+    """One daemon after the other over one state."""
 
     def __init__(
         self,
@@ -135,79 +308,32 @@ class Lane:
         odds: Odds | None = None,
         slack_faults: bool = True,
         settle: float = SETTLE,
+        state: str = "./state",
     ) -> None:
-        self._place = place
+        self._scene = Scene(place, seed, odds, slack_faults, state)
         self._random = Random(seed)
         self._mutant = mutant
         self._points = points
         self._settle = settle
-        self.ledger = Ledger(seed, points=dict.fromkeys(points, 0))
-        self._world = World(seed, odds=odds)
-        self._trouble = Faults(
-            seed,
-            unclear=0.10 if slack_faults else 0,
-            limited=0.03 if slack_faults else 0,
-            late=0.5,
-        )
+        self.ledger = self._scene.ledger
+        self.ledger.points = dict.fromkeys(points, 0)
 
     def run(self, seconds: float = 0.0, cycles: int = 0) -> Ledger:
         """Kill for ``seconds`` or for so many ``cycles``, then let one daemon finish in peace."""
         started = time.monotonic()
-        self._place.mkdir(parents=True, exist_ok=True)
-        # 0.2 s of history lag: a message is stored and can't be read back at once.
-        slack_thread = FakeSlackThread(
-            self._trouble, message_rate=0, history_rate=6000, history_lag=0.2, latency=0.005
-        )
-        with FeedServer() as server, slack_thread as slack, zygote() as process:
-            for feed in self._world.feeds:
-                server.script(f"/{feed.name}", partial(self._world.answer, feed))
-            self._configure(server, slack)
+        with self._scene, Forked() as daemon:
             while (cycles and self.ledger.kills < cycles) or (
                 seconds and time.monotonic() - started < seconds
             ):
-                self._cycle(process, slack)
-            self._world.odds = Odds(0, 0, 0, 0, 0, 0)
-            self._trouble.unclear = self._trouble.limited = 0
-            self._finish(process, slack)
-            self._audit(slack)
+                self._cycle(daemon)
+            self._scene.calm()
+            self._finish(daemon)
+            self._scene.audit()
         self.ledger.seconds = time.monotonic() - started
         return self.ledger
 
-    def _configure(self, server: FeedServer, slack: FakeSlack) -> None:
-        feeds = "\n".join(
-            f"  - {{url: '{server.url(f'/{feed.name}')}', name: {feed.name}, every: 1s, "
-            f"first_run: alert, tags: [{'busy' if feed in self._world.busy else 'quiet'}]}}"
-            for feed in self._world.feeds
-        )
-        (self._place / "config.yaml").write_text(
-            "defaults: {channel: news}\n"
-            "channels:\n"
-            f"  news: {{slack: '#{CHANNELS[0]}', per_feed: '999999 per hour'}}\n"
-            f"  desk: {{slack: '#{CHANNELS[1]}', per_feed: '999999 per hour'}}\n"
-            f"slack: {{token: '${{SLACK_BOT_TOKEN}}', api_url: '{slack.url}'}}\n"
-            "network: {allow: [127.0.0.0/8]}\n"
-            "polling: {min: 1s}\n"
-            f"feeds:\n{feeds}\n"
-            f"rules: [{{name: Fish, any: [{KEYWORD}]}}]\n"
-            "routes: [{when: {tag: [quiet]}, to: desk}]\n"
-        )
-
-    def _task(self, slack: FakeSlack, failpoints: str) -> str:
-        return json.dumps(
-            {
-                "config": str(self._place / "config.yaml"),
-                "token": slack.token,
-                "log": str(self._place / "log"),
-                "points": str(self._place / "points"),
-                "failpoints": failpoints,
-                "mutant": self._mutant,
-                "seed": self._random.random(),
-            }
-        )
-
-    def _cycle(self, process: subprocess.Popen[str], slack: FakeSlack) -> None:
-        for _ in range(self._random.randint(1, 3)):
-            self._world.publish()
+    def _cycle(self, daemon: Forked) -> None:
+        self._scene.publish(self._random.randint(1, 3))
         # Four in five at a point, the one that had the fewest kills first; the rest anywhere.
         point = ""
         if self._random.random() < 0.8:
@@ -215,75 +341,27 @@ class Lane:
             few = [name for name in self._points if self.ledger.points[name] <= fewest + 1]
             point = self._random.choice(few)
         count = self._random.randint(1, OFTEN.get(point, 2))
-        pid = self._start(process, self._task(slack, f"{point}=kill:{count}" if point else ""))
+        daemon.start(self._task(f"{point}=kill:{count}" if point else ""))
         patience = WINDOW if point else self._random.uniform(0.1, WINDOW)
-        at_point = self._ended(process, patience)
+        at_point = daemon.ended(patience)
         if not at_point:
-            os.kill(pid, signal.SIGKILL)
-        status = self._status(process)
-        assert status == -signal.SIGKILL, f"ended with {status}\n{self._log()}"
+            daemon.signal(signal.SIGKILL)
+        status = daemon.status()
+        assert status == -signal.SIGKILL, f"ended with {status}\n{self._scene.log()}"
         self.ledger.kills += 1
         if at_point:
             self.ledger.points[point] += 1
 
-    def _finish(self, process: subprocess.Popen[str], slack: FakeSlack) -> None:
-        pid = self._start(process, self._task(slack, ""))
-        wanted = {word for word, story in self._world.stories.items() if story.wanted}
+    def _finish(self, daemon: Forked) -> None:
+        daemon.start(self._task(""))
         end = time.monotonic() + self._settle
-        while time.monotonic() < end and wanted - self._told(slack).keys():
-            assert not self._ended(process, 0.1), self._log()
+        while time.monotonic() < end and self._scene.missing():
+            assert not daemon.ended(0.1), self._scene.log()
         # What is unclear is looked for three times; a double would come after the last look.
-        self._ended(process, 2.5)
-        os.kill(pid, signal.SIGTERM)
-        status = self._status(process)
-        assert status == 0, f"ended with {status}\n{self._log()}"
+        daemon.ended(2.5)
+        daemon.signal(signal.SIGTERM)
+        status = daemon.status()
+        assert status == 0, f"ended with {status}\n{self._scene.log()}"
 
-    @staticmethod
-    def _start(process: subprocess.Popen[str], task: str) -> int:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(task + "\n")
-        return int(process.stdout.readline())
-
-    @staticmethod
-    def _ended(process: subprocess.Popen[str], patience: float) -> bool:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], patience)
-        return bool(ready)
-
-    @staticmethod
-    def _status(process: subprocess.Popen[str]) -> int:
-        assert process.stdout is not None
-        return int(process.stdout.readline())
-
-    def _log(self) -> str:
-        path = self._place / "log"
-        return path.read_text(errors="replace")[-6000:] if path.exists() else ""
-
-    @staticmethod
-    def _told(slack: FakeSlack) -> Counter[str]:
-        return Counter(
-            word
-            for message in slack.workspace.messages()
-            for word in set(WORD.findall(json.dumps(message.body)))
-        )
-
-    def _audit(self, slack: FakeSlack) -> None:
-        ledger, stories = self.ledger, self._world.stories
-        told = self._told(slack)
-        wanted = {word for word, story in stories.items() if story.wanted}
-        ledger.planted = len(wanted)
-        ledger.lost = sorted(wanted - told.keys())
-        ledger.false = sorted(told.keys() - wanted)
-        ledger.copies = {word: count for word, count in told.items() if count > 1}
-        ledger.early = len(slack.workspace.early)
-        ledger.refused = len(slack.workspace.refused)
-        ledger.lost_answers = self._trouble.lost_answers
-        for message in slack.workspace.messages():
-            for word in set(WORD.findall(message.text)) & wanted:
-                ledger.late.append(message.stored_at - stories[word].at)
-        ledger.feed_faults = self._world.faults
-        ledger.log = self._log()
-        (database,) = self._place.rglob("newswatch.db")
-        with closing(sqlite3.connect(database)) as db:
-            ledger.check = str(db.execute("PRAGMA quick_check").fetchone()[0])
+    def _task(self, failpoints: str) -> str:
+        return self._scene.task(failpoints, self._random.random(), self._mutant)

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -33,7 +34,10 @@ from monitor.loading import compiled_watch
 from monitor.sources import schedule
 from monitor.sources.parse import ParsePool
 from monitor.sources.parse.worker import _answer
+from monitor.store.port import Store
+from monitor.store.sqlite import SqliteStore
 from monitor.values import Document
+from monitor.worker import Times
 from tests.chaos.mutants import KILL_MUTANTS
 from tests.chaos.world import KEYWORD
 
@@ -41,6 +45,12 @@ from tests.chaos.world import KEYWORD
 LOOKS = tuple(timedelta(seconds=each) for each in (0.4, 0.7, 1.1))
 CLAIM = timedelta(seconds=0.6)
 LONGEST_WAIT = timedelta(seconds=1.5)  # of a feed that failed
+SHARED = Times(
+    claim=CLAIM,
+    stranded=timedelta(seconds=0.8),
+    heartbeat=timedelta(seconds=0.2),
+    silent=timedelta(seconds=0.8),
+)
 
 
 class InlineParser(ParsePool):
@@ -65,6 +75,13 @@ def hurry() -> None:
         resend_after=timedelta(seconds=0.3),
         pace=Pace(service_rate=0, batch=4),
     )
+    daemon_kind = assembly.daemon_kind
+
+    def hurried(store: Store, concurrency: int | None) -> Callable[..., daemon.Daemon]:
+        made = daemon_kind(store, concurrency)
+        return made if isinstance(store, SqliteStore) else partial(made, times=SHARED)
+
+    assembly.__dict__["daemon_kind"] = hurried
     after_poll = schedule.after_poll
 
     def sooner(*args: Any, **kwargs: Any) -> Any:
