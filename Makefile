@@ -1,6 +1,9 @@
 .PHONY: run test quality lint lock help chaos chaos-long
 .DEFAULT_GOAL := help
 
+# One more than there are cores: many tests wait for a process or a clock.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -10,7 +13,7 @@ run: ## Set up if need be, then run the watch with config.yaml
 
 test: ## Set up if need be, then run the tests
 	@scripts/setup requirements-dev.lock
-	@exec .venv/bin/python -m pytest $(ARGS)
+	@exec .venv/bin/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: ## Lint, formatting and types
 	@scripts/setup requirements-dev.lock
