@@ -15,7 +15,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.config.load import load
 from monitor.config.models import Settings
 from monitor.config.reload import Reloader
-from monitor.daemon import Daemon, watching
+from monitor.daemon import Daemon
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
 from monitor.delivery.preflight import refused_token
@@ -24,7 +24,6 @@ from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import ConfigError, Problem
 from monitor.jobs.local import LocalQueue
 from monitor.loading import compiled_watch, state_target
-from monitor.pipeline import Watching
 from monitor.reactions import InForce, Reactions
 from monitor.rules.index.frequencies import BLOB as FREQUENCIES
 from monitor.rules.index.frequencies import Frequencies
@@ -37,6 +36,7 @@ from monitor.store.lock import StateLock
 from monitor.store.port import Store
 from monitor.store.sqlite import SqliteStore
 from monitor.values import Document
+from monitor.watching import Watching, watching
 
 log = logging.getLogger(__name__)
 

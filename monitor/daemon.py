@@ -12,32 +12,27 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from random import Random
 
-from monitor.alerts.desk import Desk
 from monitor.alerts.ops import OpsDesk
-from monitor.alerts.plan import baseline_alert
-from monitor.alerts.rounds import Rounds
-from monitor.alerts.route import Router
-from monitor.baseline import BLOB, BaselineLog
+from monitor.chores import make_rounds, prune, tell_baseline, tell_ops, waiting_for_baseline
 from monitor.clock import Clock
-from monitor.config.load import Loaded, feeds
 from monitor.delivery.outbox import Deliverer
 from monitor.delivery.slack.socket import SocketMode
-from monitor.errors import ConfigError, Problem, StateError
+from monitor.errors import StateError
 from monitor.jobs.port import JobQueue
+from monitor.memory import Memory
 from monitor.observer import Observer
-from monitor.pipeline import Pipeline, Polled, Watching
+from monitor.once import deliver_all, poll_all, to_poll
+from monitor.pipeline import Pipeline
+from monitor.polls import Polled
 from monitor.preview import RulePreview
-from monitor.rules import Compiled
-from monitor.rules.index.frequencies import BLOB as FREQUENCIES
-from monitor.sources import rhythm
+from monitor.reloading import changed
 from monitor.sources.fetch import Fetcher, FetchOutcome
-from monitor.sources.holds import held_until
 from monitor.sources.parse import ParsePool
 from monitor.sources.schedule import after_set_back
-from monitor.store.port import FeedState, PollCommit, Retention, Store
-from monitor.stories.index import StoryIndex
+from monitor.store.port import FeedState, PollCommit, Store
 from monitor.systemd import Notifier
 from monitor.values import Document
+from monitor.watching import Watching
 
 log = logging.getLogger(__name__)
 
@@ -50,22 +45,7 @@ BATCH = 50  # polls decided and stored in one transaction (group commit)
 # a fetch's deadline and a parse's wall limit together.
 CLAIM = timedelta(seconds=40)
 DRAIN = timedelta(seconds=8)  # of the 10 s that SIGTERM allows
-SEEN = timedelta(days=180)  # how long an identity key outlives its entry's last sighting
-ONCE_PATIENCE = 60.0  # seconds that `once` spends on delivery
-ONCE_WAIT = (
-    3.0  # seconds that `once` waits for a channel's next turn; the next call delivers the rest
-)
 STORE_PAUSE = 5.0  # seconds before a failed store is tried again
-
-
-def watching(loaded: Loaded, compiled: Compiled) -> Watching:
-    """Return what a loaded configuration says, ready for the pipeline."""
-    return Watching(
-        loaded.settings,
-        compiled.ruleset,
-        Router(loaded.settings),
-        {feed.key: feed for feed in feeds(loaded)},
-    )
 
 
 class Daemon:
@@ -103,8 +83,6 @@ class Daemon:
         self._states: dict[str, FeedState] = {}
         self._stopping = asyncio.Event()
         self._pipeline: Pipeline | None = None
-        self._baseline = BaselineLog()
-        self._desk = Desk()
         self._ops = OpsDesk(store)
         self._background: set[asyncio.Future[object]] = set()
         self._wake: asyncio.TimerHandle | None = None
@@ -125,8 +103,6 @@ class Daemon:
             self._queue.register(name, self._counted(name, task))
         now = self._clock.now()
         self._states = dict(await self._store.sync_feeds(list(self._watching.feeds.values()), now))
-        self._baseline = BaselineLog(await self._store.blob(BLOB))
-        self._desk = await Desk.load(self._store)
         self._ops = await OpsDesk.load(self._store)
         self._pipeline = await self._make_pipeline()
         if held := await self._deliverer.recover():
@@ -196,42 +172,24 @@ class Daemon:
         """One cycle: poll, decide, deliver what may go now. Returns how many feeds failed."""
         await self._follow_the_clock(self._clock.now())
         states = await self._store.feed_states()
-        now = self._clock.now()
-        chosen = [s for s in states.values() if _pollable(s, now, due_only=due_only)]
-        chosen.sort(key=lambda state: state.next_at)
-        limit = asyncio.Semaphore(IN_FLIGHT)
-
-        async def fetch(state: FeedState) -> Polled:
-            async with limit:
-                return await self._require_pipeline().fetch(self._watching.feeds[state.key], state)
-
-        batch: list[Polled] = []
-        failed = 0
-        for finished in asyncio.as_completed([fetch(state) for state in chosen]):
-            batch.append(await finished)
-            if len(batch) >= BATCH:
-                failed += await self._commit(batch)
-                batch = []
-        if batch:
-            failed += await self._commit(batch)
+        failed = await poll_all(
+            to_poll(states.values(), self._clock.now(), due_only=due_only),
+            self._fetch_one,
+            self._commit,
+            at_once=IN_FLIGHT,
+            batch_size=BATCH,
+        )
         await self._tell_baseline(patient=False)
         await self._make_rounds()
         await self._tell_ops()
         await self._deliver_all()
         return failed
 
+    async def _fetch_one(self, state: FeedState) -> Polled:
+        return await self._require_pipeline().fetch(self._watching.feeds[state.key], state)
+
     async def _deliver_all(self) -> None:
-        """Deliver until nothing is due, or what is due has to wait longer than patience."""
-        end = self._clock.monotonic() + ONCE_PATIENCE
-        while True:
-            await self._deliverer.deliver_due()
-            at = self._deliverer.wake_at()
-            if at is None or self._clock.monotonic() > end:
-                return
-            wait = (at - self._clock.now()).total_seconds()
-            if wait > ONCE_WAIT:
-                return
-            await asyncio.sleep(max(wait, 0.01))
+        await deliver_all(self._deliverer, self._clock)
 
     def parked_channels(self) -> list[str]:
         """Return, in plain words, the channels that refuse messages until somebody acts."""
@@ -286,8 +244,7 @@ class Daemon:
 
     async def _poll(self, state: FeedState) -> None:
         try:
-            feed = self._watching.feeds[state.key]
-            polled = await self._require_pipeline().fetch(feed, state)
+            polled = await self._fetch_one(state)
             self._undecided.add(state.key)
             await self._polled.put(polled)
         except Exception:
@@ -375,86 +332,31 @@ class Daemon:
                 self._wake = loop.call_later(delay, self._defer_soon, "deliver")
 
     async def _tell_baseline(self, *, patient: bool = True) -> None:
-        waiting = sum(
-            state.baselined_at is None and not state.failures and not state.disabled_reason
-            for key, state in self._states.items()
-            if key in self._watching.feeds
-        )
-        pending = self._baseline.due(self._clock.now(), waiting if patient else 0)
-        if pending is None:
-            return
-        row = baseline_alert(
-            pending.id,
-            pending.feeds,
-            pending.matching,
-            pending.items,
-            self._watching.settings,
-            self._clock.now(),
-        )
-        log.info(
-            "baselined: these entries were there before and alert nothing",
-            extra={"feeds": len(pending.feeds), "entries": sum(pending.feeds.values())},
-        )
-        if row is not None:
-            await self._store.enqueue([row])
-        await self._store.put_blobs({BLOB: None})
-        self._baseline.done()
-        await self._queue.defer("deliver")
+        waiting = waiting_for_baseline(self.current_states().values()) if patient else 0
+        settings, now = self._watching.settings, self._clock.now()
+        if await tell_baseline(self._store, self._memory().baseline, waiting, settings, now):
+            await self._queue.defer("deliver")
 
     async def _make_rounds(self) -> None:
-        """Release what was held, post digests, ask again where nobody answered."""
-        rounds = Rounds(self._store, self._desk)
-        try:
-            queued = await rounds.run(self._watching.settings, self._clock.now())
-        except StateError as error:
-            log.error("held alerts wait for the next round", extra={"reason": str(error)})
-            return
-        if queued:
+        settings, now = self._watching.settings, self._clock.now()
+        if await make_rounds(self._store, self._memory().desk, settings, now):
             await self._queue.defer("deliver")
 
     async def _tell_ops(self) -> None:
-        """Tell the ops channel how the feeds fare, and once a day that all is well."""
-        watched = [
-            (feed, self._states[key])
-            for key, feed in self._watching.feeds.items()
-            if key in self._states
-        ]
-        try:
-            await self._ops.run(
-                self._watching.settings,
-                watched,
-                self._clock.now(),
-                lambda state: rhythm.from_text(state.extra.get("rhythm")).rate,
-            )
-        except StateError as error:
-            log.error("ops is told in the next round", extra={"reason": str(error)})
+        watching, states = self._watching, self._states
+        watched = [(f, states[key]) for key, f in watching.feeds.items() if key in states]
+        await tell_ops(self._ops, watching.settings, watched, self._clock.now())
 
     async def _prune(self) -> None:
-        settings = self._watching.settings.retention
-        pruned = await self._store.prune(
-            self._clock.now(),
-            Retention(settings.stories, settings.alerts, SEEN, settings.max_size),
-        )
-        await self._store.put_blobs({FREQUENCIES: self._learned()})
-        if pruned.entries or pruned.outbox:
-            log.info("pruned", extra={"entries": pruned.entries, "bytes": pruned.bytes_after})
+        watching = self._watching
+        await prune(self._store, watching.settings.retention, watching.ruleset, self._clock.now())
 
     # Reload -------------------------------------------------------------------------------------
 
     async def _check_reload(self) -> None:
-        try:
-            # In a thread: compiling 100,000 rules takes seconds, and polls must go on.
-            fresh = await asyncio.to_thread(self._reload)
-        except ConfigError as error:
-            log.error("configuration refused; the last good one stays in force")
-            _log_problems(error.problems)
-            await self._ops.config_refused(
-                error.problems, self._watching.settings, self._clock.now()
-            )
-            return
+        fresh = await changed(self._reload, self._ops, self._watching, self._clock)
         if fresh is None:
             return
-        await self._ops.config_changed(self._watching.settings, fresh.settings, self._clock.now())
         self.notifier.reloading()
         await self._rewire(fresh)
         states = await self._store.sync_feeds(list(fresh.feeds.values()), self._clock.now())
@@ -483,9 +385,6 @@ class Daemon:
         if not self._stopping.is_set():
             self._run_aside(self._queue.defer(name))
 
-    def _learned(self) -> bytes:
-        return self._watching.ruleset.frequencies().to_bytes()
-
     def _run_aside(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.ensure_future(work)
         self._background.add(task)
@@ -506,14 +405,15 @@ class Daemon:
         assert self._pipeline is not None, "start() comes first"
         return self._pipeline
 
+    def _memory(self) -> Memory:
+        return self._require_pipeline().memory
+
     async def _make_pipeline(self) -> Pipeline:
         return Pipeline(
             self._store,
             self._fetcher,
             self._parser,
-            await StoryIndex.load(self._store, self._clock.now()),
-            self._desk,
-            self._baseline,
+            await Memory.load(self._store, self._clock.now()),
             self._watching,
             self._clock,
             self._random,
@@ -522,8 +422,6 @@ class Daemon:
     async def _reload_index(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._baseline = BaselineLog(await self._store.blob(BLOB))
-                self._desk = await Desk.load(self._store)
                 self._pipeline = await self._make_pipeline()
                 return
             except StateError as error:
@@ -552,15 +450,6 @@ class Daemon:
         await self._deliverer.drain(end)
 
 
-def _pollable(state: FeedState, now: datetime, *, due_only: bool) -> bool:
-    """Tell whether one cycle polls this feed: a cycle is the user's own schedule, so only what
-    the server asked for (Retry-After, a feed that is gone) holds a feed back."""
-    if state.disabled_reason:
-        return state.next_at <= now
-    held = state.next_at if due_only else held_until(state)
-    return held is None or held <= now
-
-
 def _log_poll(polled: Polled, state: FeedState) -> bool:
     """Log one poll; returns True when it failed."""
     failed = state.failures > 0
@@ -571,8 +460,3 @@ def _log_poll(polled: Polled, state: FeedState) -> bool:
         extra={"feed": polled.feed.name, "url": polled.feed.url, "status": state.last_status},
     )
     return failed
-
-
-def _log_problems(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        log.error(str(problem))

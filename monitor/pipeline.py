@@ -8,45 +8,36 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from monitor.alerts.desk import Desk
 from monitor.alerts.plan import Matched
-from monitor.alerts.route import Router
-from monitor.baseline import BaselineLog
 from monitor.clock import Clock
-from monitor.config.models import PollingSettings, Settings
+from monitor.config.models import PollingSettings
 from monitor.documents import document_of, hits_of
+from monitor.edits import retake
 from monitor.errors import ParseError, StateError
 from monitor.failpoints import failpoint
+from monitor.full_text import with_articles
 from monitor.ids import new_id
-from monitor.rules import RuleSet
-from monitor.sources.articles import ArticleReader, is_teaser
+from monitor.memory import Memory
+from monitor.polls import Committed, Draft, Polled, digests_name, unknown_entries, without_errors
+from monitor.sources.articles import ArticleReader
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import with_hold
 from monitor.sources.parse import ParsePool
 from monitor.sources.rhythm import DEFAULT_PACE
 from monitor.sources.schedule import after_poll, common_pace
 from monitor.sources.websub import pushed
-from monitor.store.port import (
-    EntryMatch,
-    FeedState,
-    OutboxRow,
-    PollCommit,
-    SeenKey,
-    Store,
-    StoredEntry,
-)
-from monitor.stories.error_items import is_error_item
+from monitor.store.port import EntryMatch, FeedState, OutboxRow, PollCommit, Store, StoredEntry
 from monitor.stories.identity import Identified, all_keys, identify, keys_of
-from monitor.stories.index import StoryIndex
 from monitor.stories.summary import summarise
 from monitor.stories.urls import canonical_url
 from monitor.stories.weights import WINDOW
-from monitor.values import Document, Entry, Feed, ParsedFeed, Story, StoryDecision
+from monitor.values import Document, Entry, Feed, Story, StoryDecision
+from monitor.watching import Watching
 
 log = logging.getLogger(__name__)
 
@@ -55,66 +46,25 @@ DIGEST = 16  # bytes of an entry's digest (monitor.values.ParsedFeed.digests)
 AFTER_FAULT = timedelta(minutes=15)  # until a feed that we stumbled over is read again
 
 
-@dataclass(frozen=True, slots=True)
-class Watching:
-    """What the configuration says, ready for use; swapped as a whole on reload."""
-
-    settings: Settings
-    ruleset: RuleSet
-    router: Router
-    feeds: Mapping[str, Feed]
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """What one poll brought: a parsed feed, or the reason why there is none.
-
-    ``parse_seconds`` includes the wait for a parsing worker.
-    """
-
-    feed: Feed
-    state: FeedState
-    outcome: FetchOutcome
-    parsed: ParsedFeed | None = None
-    parse_error: str = ""
-    parse_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a batch of polls came to; ``commits`` is what was stored of it, poll by poll."""
-
-    states: tuple[FeedState, ...]
-    new_entries: int
-    matched: int
-    alerts: int
-    commits: tuple[PollCommit, ...] = ()
-
-
 class Pipeline:
-    """Takes feeds through the stages. Holds no state of its own but the story index and what the
-    alerts desk remembers."""
+    """Takes feeds through the stages. What it remembers between commits is in ``memory``."""
 
     def __init__(
         self,
         store: Store,
         fetcher: Fetcher,
         parser: ParsePool,
-        index: StoryIndex,
-        desk: Desk,
-        baseline: BaselineLog,
+        memory: Memory,
         watching: Watching,
         clock: Clock,
         random: Random,
     ) -> None:
         self.watching = watching
-        self.index = index
-        self._desk = desk
+        self.memory = memory
         self._store = store
         self.fetcher = fetcher
         self._parser = parser
         self._articles = ArticleReader(fetcher, parser, clock, canonical=canonical_url)
-        self._baseline = baseline
         self._clock = clock
         self._random = random
         self._pace = DEFAULT_PACE
@@ -140,46 +90,12 @@ class Pipeline:
         took = self._clock.monotonic() - began
         unread = tuple(at for at, digest in enumerate(parsed.digests) if digest in known)
         polled = Polled(feed, state, outcome, replace(parsed, unread=unread), parse_seconds=took)
-        return await self._with_articles(polled)
-
-    async def _with_articles(self, polled: Polled) -> Polled:
-        """Read the article pages of new entries that are teasers, where the feed wants it.
-
-        ``when_needed`` passes over an entry that a rule matches as it is. Never on a first poll,
-        whose entries are the past, and never from a file's links.
-        """
-        feed, state, parsed = polled.feed, polled.state, polled.parsed
-        off = feed.full_text == "never" or feed.url.startswith("file:")
-        if parsed is None or off or state.baselined_at is None:
-            return polled
-        now = self._clock.now()
-        unread = frozenset(parsed.unread)
-        places = [
-            (at, entry)
-            for at, entry in enumerate(parsed.entries)
-            if at not in unread and not is_error_item(entry)
-        ]
-        identified = await self._identify(feed, state, [entry for _, entry in places], now)
-        wanted = [
-            place
-            for place, each in zip(places, identified, strict=True)
-            if each.status == "new"
-            and is_teaser(each.entry)
-            and (feed.full_text == "always" or not self._matches(feed, parsed, each, now))
-        ]
-        if not wanted:
-            return polled
         self._articles.fetcher = self.fetcher
-        articles = await self._articles.read(feed, wanted)
-        return replace(polled, parsed=replace(parsed, articles=articles))
-
-    def _matches(self, feed: Feed, parsed: ParsedFeed, each: Identified, now: datetime) -> bool:
-        assert each.entry_id is not None
-        document = document_of(each.entry_id, feed, parsed, each.entry, now)
-        return bool(self.watching.ruleset.match(document))
+        now = self._clock.now()
+        return await with_articles(polled, self._articles, self._store, self.watching.ruleset, now)
 
     async def _known_digests(self, state: FeedState) -> frozenset[bytes]:
-        stored = await self._store.blob(_digests_name(state)) if state.baselined_at else None
+        stored = await self._store.blob(digests_name(state)) if state.baselined_at else None
         stored = stored or b""
         return frozenset(stored[at : at + DIGEST] for at in range(0, len(stored), DIGEST))
 
@@ -209,11 +125,11 @@ class Pipeline:
         anew; the feeds are polled again with their old validators.
         """
         await self._keep_pace()
-        await self._desk.refresh_silences(self._store)
+        await self.memory.desk.refresh_silences(self._store)
         planned: dict[str, list[OutboxRow]] = defaultdict(list)
         commits = [await self._decide_safely(polled, planned) for polled in batch]
         # Once a batch: the desk's memory is one value, and only its last state counts.
-        commits[-1] = replace(commits[-1], blobs=(*commits[-1].blobs, *self._desk.blobs()))
+        commits[-1] = replace(commits[-1], blobs=(*commits[-1].blobs, *self.memory.desk.blobs()))
         failpoint("before_commit")
         await self._store.commit_polls(commits)
         failpoint("after_commit")
@@ -270,8 +186,8 @@ class Pipeline:
     async def _decide(self, polled: Polled, planned: dict[str, list[OutboxRow]]) -> PollCommit:
         now = self._clock.now()
         feed, state, parsed = polled.feed, polled.state, polled.parsed
-        entries, _ = _without_errors(_unknown(polled))
-        _, errors = _without_errors(parsed.entries if parsed is not None else ())
+        entries, _ = without_errors(unknown_entries(polled))
+        _, errors = without_errors(parsed.entries if parsed is not None else ())
         identified = await self._identify(feed, state, entries, now)
         fresh = [each for each in identified if each.status == "new"]
         new_state = after_poll(
@@ -299,11 +215,11 @@ class Pipeline:
         first_poll = state.baselined_at is None
         if first_poll:
             new_state = replace(new_state, baselined_at=now)
-        commit = _Commit(new_state)
-        commit.digests(polled)
+        draft = Draft(feed, new_state, parsed, now)
+        draft.keep_digests()
         articles = {parsed.entries[each.entry]: each for each in parsed.articles}
         for each in identified:
-            commit.remember(each)
+            draft.remember(each)
         if not (first_poll and feed.first_run == "ignore"):
             for each in fresh:
                 old = first_poll and not self._is_news(feed, state, each.entry, now)
@@ -311,15 +227,15 @@ class Pipeline:
                 if article is not None and article.text:
                     # Known by the keys of the feed's own words: the next poll brings those again.
                     each = replace(each, entry=replace(each.entry, content=article.text))
-                await self._take(commit, feed, parsed, each, now, planned, baseline=old)
+                await self._take(draft, each, planned, baseline=old)
                 if article is not None and article.note:
-                    commit.note(f"article not read: {article.note}")
+                    draft.note(f"article not read: {article.note}")
             for each in identified:
                 if each.status == "changed":
-                    await self._retake(commit, feed, parsed, each, now, planned)
+                    await self._retake(draft, each, planned)
         if first_poll and feed.first_run == "baseline":
-            self._baseline.count(feed.name, len(commit.entries), now)
-        return commit.finish(self.index, self._baseline)
+            self.memory.baseline.count(feed.name, len(draft.entries), now)
+        return draft.finish(self.memory.index, self.memory.baseline)
 
     async def _identify(
         self, feed: Feed, state: FeedState, entries: Sequence[Entry], now: datetime
@@ -338,19 +254,16 @@ class Pipeline:
 
     async def _take(
         self,
-        commit: _Commit,
-        feed: Feed,
-        parsed: ParsedFeed,
+        draft: Draft,
         each: Identified,
-        now: datetime,
         planned: dict[str, list[OutboxRow]],
         *,
         baseline: bool,
     ) -> None:
         """Match one new entry, find its story, and plan its alerts."""
         assert each.entry_id is not None
-        watching = self.watching
-        document = document_of(each.entry_id, feed, parsed, each.entry, now)
+        watching, now = self.watching, draft.now
+        document = document_of(each.entry_id, draft.feed, draft.parsed, each.entry, now)
         matches = watching.ruleset.current(
             watching.ruleset.match(document), document.published, now
         )
@@ -358,25 +271,26 @@ class Pipeline:
         if baseline and document.published and now - document.published > WINDOW:
             decision = _bygone(document, document.published)
         else:
-            decision = self.index.assign(document, now, key=key)
+            decision = self.memory.index.assign(document, now, key=key)
         outcome = "no rule matched"
         if baseline:
             outcome = "baselined"
             if matches:
-                self._baseline.would_match(document, matches)
+                self.memory.baseline.would_match(document, matches)
         elif matches:
             summary = summarise(document, hits_of(matches))
             entities = watching.ruleset.entities(document)
             matched = Matched(document, each.entry_id, now, decision, matches, entities, summary)
-            outcome = await self._plan(commit, matched, planned, now)
-        if not baseline and (grown := self._desk.joined(decision, document, now)) is not None:
+            outcome = await self._plan(draft, matched, planned)
+        grown = None if baseline else self.memory.desk.joined(decision, document, now)
+        if grown is not None:
             # A rule waited for this story to grow; the entry that it matched came earlier.
-            await self._plan(commit, grown, planned, now)
-        commit.matches.extend(EntryMatch(each.entry_id, match) for match in matches)
-        commit.entries.append(
+            await self._plan(draft, grown, planned)
+        draft.matches.extend(EntryMatch(each.entry_id, match) for match in matches)
+        draft.entries.append(
             StoredEntry(
                 id=each.entry_id,
-                feed_id=commit.state.id,
+                feed_id=draft.state.id,
                 entry=each.entry,
                 first_seen=now,
                 published=document.published,
@@ -391,62 +305,25 @@ class Pipeline:
         )
 
     async def _retake(
-        self,
-        commit: _Commit,
-        feed: Feed,
-        parsed: ParsedFeed,
-        each: Identified,
-        now: datetime,
-        planned: dict[str, list[OutboxRow]],
+        self, draft: Draft, each: Identified, planned: dict[str, list[OutboxRow]]
     ) -> None:
-        """Look again at an entry whose text was edited.
+        async def plan(matched: Matched) -> str:
+            return await self._plan(draft, matched, planned)
 
-        It alerts where a rule holds now that didn't hold before, and is a development where it
-        says something new; a typo that was mended is nothing.
-        """
-        assert each.entry_id is not None
-        found = next(iter(await self._store.find_entries(each.entry_id, limit=1)), None)
-        if found is None or found.entry.id != each.entry_id:
-            return  # past its retention: known by its keys alone
-        stored, ruleset = found.entry, self.watching.ruleset
-        if feed.full_text != "never" and is_teaser(each.entry) and not is_teaser(stored.entry):
-            # The feed changed its teaser; the article that was read stays.
-            each = replace(each, entry=replace(each.entry, content=stored.entry.content))
-        document = document_of(stored.id, feed, parsed, each.entry, now)
-        matches = ruleset.current(ruleset.match(document), document.published, now)
-        decision = self.index.revise(document, now)
-        if decision is None:
-            story = Story(stored.story_id, stored.entry.title, stored.first_seen, now)
-            decision = StoryDecision(story, "none", "edited after its story was over")
-        gained = [match for match in matches if match.rule not in found.rules]
-        tells = gained or (decision.kind == "update" and not stored.baseline)
-        outcome = stored.outcome
-        if matches and tells:
-            summary = summarise(document, hits_of(matches))
-            entities = ruleset.entities(document)
-            told = tuple(matches) if found.rules and not stored.baseline else tuple(gained)
-            matched = Matched(document, stored.id, now, decision, told, entities, summary)
-            outcome = await self._plan(commit, matched, planned, now)
-        commit.matches.extend(EntryMatch(stored.id, match) for match in gained)
-        commit.entries.append(
-            replace(stored, entry=each.entry, published=document.published, outcome=outcome)
-        )
+        await retake(draft, each, self._store, self.memory.index, self.watching.ruleset, plan)
 
     async def _plan(
-        self,
-        commit: _Commit,
-        matched: Matched,
-        planned: dict[str, list[OutboxRow]],
-        now: datetime,
+        self, draft: Draft, matched: Matched, planned: dict[str, list[OutboxRow]]
     ) -> str:
         """Plan the alerts of a matched entry; returns what became of it, in words."""
         story = matched.decision.story.id
         prior = (*await self._store.outbox_rows(story_id=story), *planned[story])
-        made = self._desk.plan(matched, prior, self.watching.router, self.watching.settings, now)
+        router, settings = self.watching.router, self.watching.settings
+        made = self.memory.desk.plan(matched, prior, router, settings, draft.now)
         planned[story] = [row for row in planned[story] if row.id not in made.forget]
         planned[story].extend(made.rows)
-        commit.withdraw(made.forget)
-        commit.outbox.extend(made.rows)
+        draft.withdraw(made.forget)
+        draft.outbox.extend(made.rows)
         return made.outcome
 
 
@@ -459,73 +336,3 @@ def _bygone(document: Document, published: datetime) -> StoryDecision:
     source = document.source or document.feed
     story = Story(document.id, document.title, published, published, (source,) if source else ())
     return StoryDecision(story, "new", "published before the days in which stories grow")
-
-
-def _digests_name(state: FeedState) -> str:
-    return f"digests/{state.id}"
-
-
-def _unknown(polled: Polled) -> tuple[Entry, ...]:
-    """Return the entries that are not known to the letter."""
-    if polled.parsed is None:
-        return ()
-    unread = frozenset(polled.parsed.unread)
-    return tuple(e for at, e in enumerate(polled.parsed.entries) if at not in unread)
-
-
-def _without_errors(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-    """Part what a bridge posted for its own errors, as reasons in words, from entries."""
-    reasons = [is_error_item(entry) for entry in entries]
-    kept = tuple(e for e, reason in zip(entries, reasons, strict=True) if reason is None)
-    return kept, tuple(reason for reason in reasons if reason is not None)
-
-
-class _Commit:
-    """A PollCommit in the making."""
-
-    def __init__(self, state: FeedState) -> None:
-        self.state = state
-        self.entries: list[StoredEntry] = []
-        self.matches: list[EntryMatch] = []
-        self.outbox: list[OutboxRow] = []
-        self._forget: list[str] = []
-        self._seen: list[SeenKey] = []
-        self._touched: list[bytes] = []
-        self._blobs: list[tuple[str, bytes]] = []
-
-    def digests(self, polled: Polled) -> None:
-        """Keep the digests of the document's entries for the feed's next poll."""
-        parsed = polled.parsed
-        if parsed is None or not parsed.digests:
-            return
-        if len(parsed.unread) < len(parsed.digests):
-            self._blobs.append((_digests_name(polled.state), b"".join(parsed.digests)))
-        for at in parsed.unread:
-            self._touched.extend(all_keys(keys_of(parsed.entries[at], polled.feed.url)))
-
-    def remember(self, each: Identified) -> None:
-        self._seen.extend(each.seen)
-        self._touched.extend(all_keys(each.keys))
-
-    def note(self, words: str) -> None:
-        """Add to what became of the last entry."""
-        last = self.entries[-1]
-        self.entries[-1] = replace(last, outcome=f"{last.outcome} ({words})")
-
-    def withdraw(self, rows: Sequence[str]) -> None:
-        """Take back held rows by their ids, whether stored already or planned in this poll."""
-        self.outbox = [row for row in self.outbox if row.id not in rows]
-        self._forget.extend(rows)
-
-    def finish(self, index: StoryIndex, baseline: BaselineLog) -> PollCommit:
-        return PollCommit(
-            self.state,
-            tuple(self.entries),
-            tuple(self._seen),
-            tuple(self._touched),
-            tuple(self.matches),
-            index.changed(),
-            tuple(self.outbox),
-            (*index.blobs(), *baseline.blobs(), *self._blobs),
-            tuple(self._forget),
-        )

@@ -23,11 +23,12 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 
 from monitor.config.models import Settings
-from monitor.daemon import BATCH, CLAIM, IN_FLIGHT, ONCE_PATIENCE, Daemon
+from monitor.daemon import BATCH, CLAIM, IN_FLIGHT, Daemon
 from monitor.errors import StateError, UsageError
 from monitor.ids import new_id
 from monitor.jobs.procrastinate import ProcrastinateQueue
-from monitor.pipeline import Polled
+from monitor.once import PATIENCE
+from monitor.polls import Polled
 from monitor.sources.fetch import FetchOutcome
 from monitor.store.port import FeedState
 from monitor.store.postgres import PgStore, cluster
@@ -173,7 +174,7 @@ class Worker(Daemon):
         Returns when nothing is due any more, or patience ends: a leader that has just gone may
         have left something.
         """
-        end = self._clock.monotonic() + ONCE_PATIENCE
+        end = self._clock.monotonic() + PATIENCE
         waited = False
         while not await self._seat.hold():
             waited = True
@@ -344,7 +345,7 @@ class Worker(Daemon):
         now = self._clock.now()
         states = await self._pg.due(now, SHARD_BATCH, now + self._times.claim, shard)
         known = [state for state in states if state.key in self._watching.feeds]
-        pending = {asyncio.create_task(self._fetch(state)) for state in known}
+        pending = {asyncio.create_task(self._fetch_safely(state)) for state in known}
         try:
             while pending:
                 await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -358,10 +359,10 @@ class Worker(Daemon):
         if len(states) == SHARD_BATCH:
             await self._jobs.defer("poll_shard", str(shard))
 
-    async def _fetch(self, state: FeedState) -> Polled | None:
+    async def _fetch_safely(self, state: FeedState) -> Polled | None:
         async with self._fetching:
             try:
-                return await self._require_pipeline().fetch(self._watching.feeds[state.key], state)
+                return await self._fetch_one(state)
             except Exception:
                 # A fault of ours in one feed must not end the others; its claim polls it again.
                 log.exception("poll failed unexpectedly", extra={"feed": state.key})

@@ -35,7 +35,7 @@ def web(config_path: Path, listen: str | None, log_level: str, log_json: bool | 
         raise UsageError(
             f"the status page needs the package {error.name}: pip install 'newswatch[web]'"
         ) from None
-    from monitor.daemon import watching
+    from monitor.watching import watching
 
     redactor = set_up_logging(log_level, log_json)
     watch = load_watch(config_path, tolerant=True)

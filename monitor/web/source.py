@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from monitor.clock import Clock
-from monitor.pipeline import Watching
 from monitor.store.port import FeedState, Store
+from monitor.watching import Watching
 from monitor.web.metrics import Metrics
 
 STALLED = 60.0  # seconds without a round of polling after which the daemon is not ready

@@ -22,6 +22,7 @@ from monitor.alerts import desk
 from monitor.alerts.plan import Plan
 from monitor.delivery import outbox, text, transitions
 from monitor.delivery.slack import render
+from monitor.polls import Polled
 from monitor.sources import decode, fetch, guard
 from monitor.store import lock
 from monitor.store.port import FeedState, OutboxRow, PollCommit
@@ -44,7 +45,7 @@ def validators_before_commit() -> None:
     """Store a feed's validators as soon as it answered, before its entries."""
     whole = pipeline.Pipeline.fetch
 
-    async def hasty(self: pipeline.Pipeline, feed: Feed, state: FeedState) -> pipeline.Polled:
+    async def hasty(self: pipeline.Pipeline, feed: Feed, state: FeedState) -> Polled:
         polled = await whole(self, feed, state)
         if polled.outcome.status == "ok":
             early = replace(state, validators=polled.outcome.validators)

@@ -14,17 +14,16 @@ from random import Random
 
 from monitor.clock import SystemClock
 from monitor.config.load import load
-from monitor.daemon import watching
 from monitor.delivery.build import build_senders
 from monitor.delivery.lanes import Pace
 from monitor.delivery.outbox import Deliverer
 from monitor.jobs.local import LocalQueue
 from monitor.loading import compiled_watch
-from monitor.pipeline import Watching
 from monitor.rules.text import search_tokens
 from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
 from monitor.store.postgres import Patience, PgStore, open_postgres
+from monitor.watching import Watching, watching
 from monitor.worker import Times, Worker
 from tests.acceptance.process import rss
 from tests.fakeslack import FakeSlack

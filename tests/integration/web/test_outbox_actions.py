@@ -12,12 +12,12 @@ import pytest
 from monitor.clock import SystemClock
 from monitor.codec import alert_to_json
 from monitor.config.load import load
-from monitor.daemon import watching
 from monitor.loading import compiled_watch
 from monitor.rules.text import search_tokens
 from monitor.store import open_store
 from monitor.store.port import OutboxRow, OutboxState
 from monitor.values import Alert
+from monitor.watching import watching
 from monitor.web.app import web_app
 from monitor.web.source import Source
 
