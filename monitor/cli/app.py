@@ -18,7 +18,7 @@ COMMANDS: dict[str, str] = {
     "check": "monitor.cli.check:check",
     "test": "monitor.cli.rules:test",
     "try": "monitor.cli.rules:try_",
-    "rules": "monitor.cli.explain:rules",
+    "rules": "monitor.cli.imports:rules",
     "explain": "monitor.cli.explain:explain",
     "why-not": "monitor.cli.explain:why_not",
     "backtest": "monitor.cli.explain:backtest",

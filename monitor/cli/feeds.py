@@ -33,7 +33,7 @@ from monitor.config.load import load
 from monitor.errors import EXIT_FINDINGS, FetchError, ParseError, UsageError
 from monitor.loading import state_target
 from monitor.sources.discover import feed_links, usual_feeds
-from monitor.sources.opml import OpmlFeed, read_opml, write_opml
+from monitor.sources.opml import OpmlFeed, OpmlList, read_addresses, read_opml, write_opml
 from monitor.sources.parse import ParsePool
 from monitor.sources.rhythm import from_text
 from monitor.store.port import FeedState
@@ -216,13 +216,14 @@ def add(
 
 
 @feeds.command("import")
-@click.argument("opml", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @config_option
 @click.option("--dry-run", is_flag=True, help="Show what would be added; change nothing.")
-def import_(opml: Path, config_path: Path, dry_run: bool) -> None:
-    """Add the feeds of an OPML file to the configuration; folders become tags."""
+def import_(file: Path, config_path: Path, dry_run: bool) -> None:
+    """Add the feeds of an OPML file to the configuration; folders become tags. A text with an
+    address on each line will do too."""
     loaded = load(config_path, os.environ)
-    listed = read_opml(_read(opml))
+    listed = _listed(_read(file))
     known = {feed.key for feed in configured_feeds(loaded)}
     names = {feed.name for feed in configured_feeds(loaded)}
     fresh = []
@@ -331,6 +332,14 @@ def _setting(feed: OpmlFeed, names: set[str]) -> dict[str, Any]:
 
 def _address(site: str) -> str:
     return site if "://" in site else f"https://{site}"
+
+
+def _listed(body: bytes) -> OpmlList:
+    if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        listed = read_addresses(body.decode("utf-8", "replace"))
+        if listed.feeds:
+            return listed
+    return read_opml(body)
 
 
 def _read(path: Path) -> bytes:

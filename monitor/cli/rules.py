@@ -1,4 +1,4 @@
-"""`test`, `try`, `rules add|import|vetoes`: rules tried out, added and brought over."""
+"""`test`, `try`, `rules add`: rules tried out and added."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
 
 import click
 from rich.text import Text
@@ -31,8 +30,6 @@ from monitor.documents import document_of_stored
 from monitor.errors import EXIT_FINDINGS, ConfigError, Problem, UsageError
 from monitor.rules import compile_rules, plain
 from monitor.rules.explain import explain as explain_rule
-from monitor.rules.language.importing import import_queries
-from monitor.rules.language.vendors import VENDORS, Vendor
 from monitor.values import TEXT_FIELDS, Document, Hit
 
 WEEK = timedelta(days=7)
@@ -221,45 +218,3 @@ def add(
     say(problems)
     append_rule(config_path, rule, env=os.environ)
     click.echo(f"added rule {rule['name']!r} to {config_path}; a running watch takes it by itself")
-
-
-@rules.command(name="import")
-@click.argument("file", type=click.File(encoding="utf-8"))
-@click.option("--from", "vendor", type=click.Choice(VENDORS), required=True)
-@config_option
-@click.option("--write", is_flag=True, help="Add the rules to the configuration file.")
-@json_option
-@click.pass_context
-def import_(
-    ctx: click.Context, file: TextIO, vendor: Vendor, config_path: Path, write: bool,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Bring queries over from another vendor, one a line, and say what changed: operators, counts
-    that
-    differ by one, precedence. `NAME: query` names the rule."""
-    settings = Settings.model_validate({})
-    if config_path.exists():
-        settings = load_watch(config_path, tolerant=True).loaded.settings
-    bad = 0
-    for each in import_queries(file.read(), vendor):
-        name, query = each.name or f"{vendor} {each.line}", each.query
-        rule = {"name": name, "match": query}
-        mine = RuleSettings.model_validate(rule)
-        compiled = compile_rules(settings.model_copy(update={"rules": [mine]}))
-        errors = [p for p in compiled.problems if p.level == "error" and p.path[:2] == ("rules", 0)]
-        bad += bool(errors)
-        if as_json:
-            emit({
-                "line": each.line, "name": name, "source": each.source, "query": query,
-                "changes": list(each.changes),
-                "errors": [p.message for p in errors],
-            })  # fmt: skip
-        else:
-            click.echo(f"line {each.line}: {query}")
-            for change in each.changes:
-                click.echo(f"    changed: {change}")
-            for problem in errors:
-                click.echo(f"    error: {problem.message} ({problem.hint})")
-        if write and not errors:
-            append_rule(config_path, rule, env=os.environ)
-    ctx.exit(EXIT_FINDINGS if bad else 0)

@@ -16,7 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 from monitor.config.load import load
 from monitor.config.positions import Source
@@ -78,7 +78,7 @@ def append_rules(
 
 def preview(path: Path, section: str, item: Any) -> str:
     """Return the text of ``path`` with ``item`` at the end of ``section``; writes nothing."""
-    return _edited(path, _text_of(path), section, [item])
+    return with_items(path, text_of(path), section, [item])
 
 
 def _append(
@@ -89,16 +89,16 @@ def _append(
     main: Path | None,
     env: Mapping[str, str] | None,
 ) -> str:
-    text = _text_of(path)
+    text = text_of(path)
     _refuse_double(path, text, section, key, items)
-    edited = _edited(path, text, section, items)
-    _validate(path, edited, main or path, env)
+    edited = with_items(path, text, section, items)
+    validate(path, edited, main or path, env)
     write(path, edited)
     return edited
 
 
-def _validate(path: Path, text: str, main: Path, env: Mapping[str, str] | None) -> None:
-    """Load ``main`` as it would be with ``text`` in ``path``."""
+def validate(path: Path, text: str, main: Path, env: Mapping[str, str] | None) -> None:
+    """Load ``main`` as it would be with ``text`` in ``path``; raises ``ConfigError``."""
     overlay = {path.resolve(): text.encode()}
     try:
         files = {file.resolve() for file in load(main, env or {}, overlay=overlay).files}
@@ -119,7 +119,8 @@ def _validate(path: Path, text: str, main: Path, env: Mapping[str, str] | None) 
         )
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the file's text, empty where there is none; raises ``ConfigError``."""
     try:
         return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
@@ -152,66 +153,93 @@ def _name(item: Any, key: str) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _edited(path: Path, text: str, section: str, items: Sequence[Any]) -> str:
-    """Return ``text`` with ``items`` at the end of ``section``.
+def with_items(
+    path: Path,
+    text: str,
+    section: str,
+    items: Sequence[Any],
+    comments: Sequence[Sequence[str]] = (),
+) -> str:
+    """Return ``text`` with ``items`` at the end of the list ``section``.
 
     A block list grows by lines, a missing section is added below: no other line is touched. Other
-    shapes (``feeds: [a, b]``) are written anew by ruamel.yaml, which keeps comments.
+    shapes (``feeds: [a, b]``) are written anew by ruamel.yaml, which keeps comments. ``comments``
+    are lines to stand above each item.
     """
-    styled = [_styled(item) for item in items]
+    entries = [styled(item) for item in items]
     newline = "\r\n" if "\r\n" in text else "\n"
     root = Source(str(path), text).root
     if root is None or (root.keys is not None and section not in root.keys):
         if root is None or not text.startswith("{", root.start):
             head = text if not text or text.endswith("\n") else text + newline
-            return head + _dumped(_round_trip(), {section: styled}).replace("\n", newline)
+            lines = [f"{section}:", *_item_lines(entries, comments, "  ", spaced=bool(comments))]
+            lines = ["", *lines] if text.strip() else lines
+            return head + "".join(line + newline for line in lines)
     elif root.keys is not None:
         there = root.keys[section][2]
         if there.items and text.startswith("-", there.start):
-            spaced = section == "rules"
-            return _with_lines(text, (there.line, there.column), styled, newline, spaced=spaced)
-    return _rewritten(path, text, section, styled).replace("\n", newline)
+            lines = text.splitlines(keepends=True)
+            end = _end_of_list(lines, there.line, there.column)
+            blank = any(not line.strip() for line in lines[there.line : end])
+            spaced = bool(comments) or (section == "rules" and blank)
+            added = _item_lines(entries, comments, " " * there.column, spaced=spaced, first=spaced)
+            return with_lines(lines, end, added, newline)
+    return _rewritten(path, text, section, entries).replace("\n", newline)
 
 
-def _rewritten(path: Path, text: str, section: str, styled: list[Any]) -> str:
-    yaml = _round_trip()
+def _rewritten(path: Path, text: str, section: str, entries: list[Any]) -> str:
+    data = round_trip(path, text)
+    there = data.get(section)
+    if there is None or (isinstance(there, CommentedSeq) and not there):
+        data[section] = CommentedSeq(entries)
+    elif isinstance(there, CommentedSeq):
+        there.extend(entries)
+    else:
+        raise ConfigError([Problem(f"`{section}` is not a list", _top(path))])
+    return dumped(data)
+
+
+def round_trip(path: Path, text: str) -> CommentedMap:
+    """Return the file's data as ruamel.yaml keeps it; raises ``ConfigError``."""
     try:
-        data = yaml.load(text)
+        data = _round_trip().load(text)
     except YAMLError as error:
         raise ConfigError([Problem(f"can't be edited: {error}", _top(path))]) from None
     if not isinstance(data, CommentedMap):
         raise ConfigError([Problem("not a mapping of sections", _top(path))])
-    there = data.get(section)
-    if there is None or (isinstance(there, CommentedSeq) and not there):
-        data[section] = CommentedSeq(styled)
-    elif isinstance(there, CommentedSeq):
-        there.extend(styled)
-    else:
-        raise ConfigError([Problem(f"`{section}` is not a list", _top(path))])
-    return _dumped(yaml, data).replace("\r\n", "\n")
+    return data
 
 
-def _with_lines(
-    text: str, start: tuple[int, int], styled: list[Any], newline: str, *, spaced: bool
-) -> str:
-    """Insert items after the last of the block list whose first dash is at ``start``.
+def dumped(data: Any) -> str:
+    """Return the text of what ``round_trip`` gave, with ``\\n`` at line ends."""
+    return _dumped(_round_trip(), data).replace("\r\n", "\n")
 
-    ``spaced`` puts a blank line before each where the list has such lines.
-    """
-    first_line, column = start
-    lines = text.splitlines(keepends=True)
-    indent = " " * column
-    end = _end_of_list(lines, first_line, column)
-    spaced = spaced and any(not line.strip() for line in lines[first_line:end])
+
+def with_lines(lines: list[str], end: int, added: Sequence[str], newline: str) -> str:
+    """Return ``lines`` with ``added`` before the line of number ``end``."""
     if not lines[end - 1].endswith("\n"):
         lines[end - 1] += newline
+    return "".join([*lines[:end], *(line + newline for line in added), *lines[end:]])
+
+
+def _item_lines(
+    entries: Sequence[Any],
+    comments: Sequence[Sequence[str]],
+    indent: str,
+    *,
+    spaced: bool,
+    first: bool = False,
+) -> list[str]:
+    """Return the lines of list items; ``spaced``: a blank line before each, before the ``first``
+    too."""
     yaml = _round_trip()
     yaml.indent(mapping=2, sequence=2, offset=0)
-    inserted = []
-    for item in styled:
-        body = _dumped(yaml, [item]).splitlines()
-        inserted += ([""] if spaced else []) + [indent + line if line else "" for line in body]
-    return "".join([*lines[:end], *(line + newline for line in inserted), *lines[end:]])
+    out: list[str] = []
+    for number, entry in enumerate(entries):
+        out += [""] if spaced and (first or number) else []
+        out += [f"{indent}# {line}" for line in (comments[number] if comments else ())]
+        out += [indent + line if line else "" for line in _dumped(yaml, [entry]).splitlines()]
+    return out
 
 
 def _end_of_list(lines: list[str], start: int, indent: int) -> int:
@@ -244,21 +272,28 @@ def _list_goes_on(lines: list[str], start: int, indent: int) -> bool:
     return False
 
 
-def _styled(item: Any) -> Any:
+def styled(item: Any) -> Any:
     """Return ``item`` with texts quoted where YAML could take them for something else."""
     if isinstance(item, Mapping):
-        styled = CommentedMap()
+        made = CommentedMap()
         for key, value in item.items():
-            styled[key] = _styled(value)
-        return styled
+            made[key] = styled(value)
+        return made
     if isinstance(item, list | tuple):
-        items = CommentedSeq([_styled(each) for each in item])
-        if all(isinstance(each, str | int | float) for each in item):
+        items = CommentedSeq([styled(each) for each in item])
+        if all(isinstance(each, str | int | float) for each in item) and _short(item):
             items.fa.set_flow_style()
         return items
     if isinstance(item, str) and _needs_quotes(item):
+        if '"' in item and "'" not in item and item.isprintable():
+            return SingleQuotedScalarString(item)  # no backslashes to read past
         return DoubleQuotedScalarString(item)
     return item
+
+
+def _short(items: Sequence[Any]) -> bool:
+    """Tell whether a list reads well on one line."""
+    return sum(len(str(each)) + 2 for each in items) <= 90
 
 
 # Signs that mean something to YAML at a start, or `: ` and ` #` anywhere; and words and numbers

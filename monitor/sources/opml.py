@@ -1,10 +1,12 @@
-"""OPML, the format in which feed readers exchange their lists (http://opml.org/spec2.opml).
+"""Lists of feeds: OPML, in which feed readers exchange them (http://opml.org/spec2.opml), and
+plain ones.
 
 Folders are tags here and there; a feed in two folders is one feed with two tags. Pure.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +20,7 @@ from monitor.sources.parse.draft import web_url
 from monitor.sources.parse.repair import mend_references
 from monitor.sources.text import clean_text, one_line
 
+_WEB = re.compile(r"https?://[^\s\"'<>|]+")
 _MOST = 100_000  # feeds of one file
 _NAME_CAP = 300  # characters
 
@@ -86,6 +89,18 @@ def read_opml(body: bytes) -> OpmlList:
             folders = (*folders, name)
         waiting += [(child, folders) for child in reversed(node)]
     return OpmlList(tuple(found.values()), tuple(skipped))
+
+
+def read_addresses(text: str) -> OpmlList:
+    """Return the feeds of a plain list: the web addresses in ``text``, one a line, whatever stands
+    around them (``/feed list`` in Slack, a bookmark list). Lines without one are left out."""
+    found: dict[str, OpmlFeed] = {}
+    for line in text.splitlines():
+        for address in _WEB.findall(line.split(" #")[0])[:1]:
+            url = web_url(address.rstrip(".,;)]>"), None)
+            if url is not None and len(found) < _MOST:
+                found.setdefault(url, OpmlFeed(url))
+    return OpmlList(tuple(found.values()))
 
 
 def write_opml(feeds: Iterable[OpmlFeed], *, title: str, now: datetime) -> str:

@@ -123,7 +123,7 @@ def test_add_writes_a_rule_that_loads(folder: Path) -> None:
     assert run(folder, "try", "rain").exit_code == 0
     found = run(folder, "test", "Iran: sanctions")
     assert found.exit_code == 0
-    assert '\\"asset freeze\\"' in (folder / "config.yaml").read_text()
+    assert 'OR "asset freeze") AND' in (folder / "config.yaml").read_text()
     before = (folder / "config.yaml").read_text()
     assert run(folder, "rules", "add", "a1 AND (").exception is not None
     assert (folder / "config.yaml").read_text() == before
@@ -147,3 +147,56 @@ def test_import_translates_and_says_so(folder: Path, vendor: str, source: str, q
     assert found["query"] == query
     assert found["errors"] == []
     assert found["changes"]
+
+
+IMPORTS = Path(__file__).parents[2] / "unit" / "importers" / "data"
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "rules", "feeds"),
+    [
+        ("trendradar", "frequency_words.txt", 5, 0),
+        ("miniflux", "miniflux_feeds.json", 3, 3),
+        ("monitorss", "monitorss.json", 4, 1),
+    ],
+)
+def test_what_is_imported_loads(
+    folder: Path, source: str, name: str, rules: int, feeds: int
+) -> None:
+    config = folder / "config.yaml"
+    before = config.read_text()
+    shown = run(folder, "rules", "import", str(IMPORTS / name), "--from", source)
+    assert (shown.exit_code, config.read_text()) == (1, before)  # some of each can't be kept
+    assert f"{rules} rules and {feeds} feeds; nothing is written yet" in shown.stderr
+    assert f"+++ {config} (new)" in shown.stdout
+    wrote = run(folder, "rules", "import", str(IMPORTS / name), "--from", source, "--write")
+    assert "written" in wrote.stderr
+    assert run(folder, "check").exit_code == 0
+    after = config.read_text()
+    assert "# changed: whole words" in after
+    assert all(line in after.splitlines() for line in before.splitlines())
+    again = run(folder, "rules", "import", str(IMPORTS / name), "--from", source, "--write")
+    assert f"0 rules and 0 feeds, {rules} left out" in again.stderr
+    assert config.read_text() == after
+
+
+def test_import_into_an_included_file(folder: Path) -> None:
+    config, into = folder / "config.yaml", folder / "rules.d" / "theirs.yaml"
+    words = str(IMPORTS / "frequency_words.txt")
+    order = ("rules", "import", words, "--from", "trendradar", "--into", str(into), "--write")
+    refused = run(folder, *order)
+    assert isinstance(refused.exception, ConfigError)
+    assert "add `include: rules.d/*.yaml`" in str(refused.exception.problems[0])
+    config.write_text(f"include: rules.d/*.yaml\n{config.read_text()}")
+    before = config.read_text()
+    assert run(folder, *order).exit_code == 1
+    assert config.read_text() == before
+    assert "- name: Chips" in into.read_text()
+    assert run(folder, "check").exit_code == 0
+
+
+def test_import_of_what_is_not_theirs(folder: Path) -> None:
+    (folder / "x.json").write_text("{nope")
+    result = run(folder, "rules", "import", str(folder / "x.json"), "--from", "monitorss")
+    assert isinstance(result.exception, UsageError)
+    assert "not JSON" in str(result.exception)

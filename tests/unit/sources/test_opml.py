@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from monitor.errors import ParseError
-from monitor.sources.opml import OpmlFeed, read_opml, write_opml
+from monitor.sources.opml import OpmlFeed, read_addresses, read_opml, write_opml
 
 LIST = b"""<?xml version="1.0" encoding="UTF-8"?>
 <opml version="1.0"><head><title>Mine</title></head><body>
@@ -57,3 +57,16 @@ def test_entities_and_depth_are_harmless() -> None:
     bomb = b'<!DOCTYPE opml [<!ENTITY a "' + b"x" * 10_000 + b'">]><opml><body>'
     bomb += b'<outline text="&a;">' * 5_000
     assert read_opml(bomb).feeds == ()
+
+
+def test_a_plain_list_of_addresses() -> None:
+    text = (
+        "ID: 12 - Title: Wire, URL: https://wire.invalid/rss.\n"
+        "<https://chat.invalid/a?x=1&y=2|a link>\n# nothing here\nno address\n"
+        "https://wire.invalid/rss\nhttp://old.invalid/feed #note\n"
+    )
+    assert [feed.url for feed in read_addresses(text).feeds] == [
+        "https://wire.invalid/rss",
+        "https://chat.invalid/a?x=1&y=2",
+        "http://old.invalid/feed",
+    ]
