@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "explain": "monitor.cli.explain:explain",
     "why-not": "monitor.cli.explain:why_not",
     "backtest": "monitor.cli.explain:backtest",
+    "matches": "monitor.cli.matches:matches",
     "routes": "monitor.cli.routes:routes",
     "silence": "monitor.cli.silence:silence",
     "outbox": "monitor.cli.outbox:outbox",

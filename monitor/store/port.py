@@ -234,6 +234,19 @@ class Store(Protocol):
     ) -> Sequence[FoundEntry]:
         """Return entries first seen at or after ``since``, oldest first."""
 
+    async def matched_entries(
+        self,
+        since: datetime,
+        rules: Sequence[str] = (),
+        *,
+        after: str = "",
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> Sequence[FoundEntry]:
+        """Return entries that any of ``rules`` matched (default: any rule), first seen after
+        ``since``, or at it with an id above ``after``: oldest first, or with ``newest`` the newest
+        first."""
+
     async def entries_of_story(self, story_id: str) -> Sequence[FoundEntry]: ...
 
     async def matches_of(self, entry_id: str) -> Sequence[Match]:

@@ -1,6 +1,9 @@
-"""The addresses for machines: `/metrics`, `/healthz`, `/readyz`."""
+"""The addresses for machines: `/metrics`, `/healthz`, `/readyz`, and a feed for each rule."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import quote
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
@@ -8,8 +11,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from monitor.errors import StateError
+from monitor.exports import atom_feed
 from monitor.web.metrics import Metrics
 from monitor.web.source import STALLED, Source
+
+LOOK_BACK = timedelta(days=30)  # stories in a rule's feed
 
 
 def machine_routes(source: Source) -> list[Route]:
@@ -36,7 +42,25 @@ def machine_routes(source: Source) -> list[Route]:
             return PlainTextResponse("polling has not come round for a minute\n", 503)
         return PlainTextResponse("ok\n")
 
+    async def atom(request: Request) -> Response:
+        """The Atom feed of a rule."""
+        watching, rule = source.watching(), request.path_params["rule"]
+        if rule not in {each.name for each in watching.settings.rules}:
+            return PlainTextResponse("There is no such rule.\n", 404)
+        now = source.clock.now()
+        base = watching.settings.web.url or str(request.base_url)
+        body = await atom_feed(
+            source.store,
+            rule,
+            feeds=watching.feeds,
+            since=now - LOOK_BACK,
+            now=now,
+            url=f"{base.rstrip('/')}/atom/{quote(rule)}",
+        )
+        return Response(body, media_type="application/atom+xml")
+
     return [
+        Route("/atom/{rule:path}", atom),
         Route("/metrics", metrics),
         Route("/healthz", healthz),
         Route("/readyz", readyz),

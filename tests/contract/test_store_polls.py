@@ -64,6 +64,28 @@ async def test_entries_are_listed_oldest_first(store: Store) -> None:
     assert [each.entry.id for each in await store.entries_since(NOW, limit=1)] == ["E000002"]
 
 
+async def test_matched_entries_page_by_page(store: Store) -> None:
+    state = await one_feed(store)
+    stored = tuple(entry(n, state.id, NOW + (n // 3) * MINUTE) for n in range(9))
+    rules = {0: ["A"], 1: ["B"], 2: ["A", "B"], 4: ["A"], 5: ["A"], 8: ["B"]}
+    matches = tuple(
+        EntryMatch(f"E{n:06}", match(rule)) for n, names in rules.items() for rule in names
+    )
+    await store.commit_polls([PollCommit(state, stored, matches=matches)])
+
+    async def numbers(*given: object, **more: object) -> list[int]:
+        found = await store.matched_entries(*given, **more)  # type: ignore[arg-type]
+        return [int(each.entry.id[1:]) for each in found]
+
+    assert await numbers(NOW) == [0, 1, 2, 4, 5, 8]
+    assert await numbers(NOW, ("A",)) == [0, 2, 4, 5]
+    assert await numbers(NOW, ("A", "B", "C"), limit=2) == [0, 1]
+    assert await numbers(NOW, limit=2, after="E000001") == [2, 4]
+    assert await numbers(NOW + MINUTE, after="E000005") == [8]
+    assert await numbers(NOW, ("A",), newest=True, limit=3) == [5, 4, 2]
+    assert await numbers(NOW + 3 * MINUTE) == []
+
+
 async def test_seen_keys_belong_to_their_feed(store: Store) -> None:
     states = await store.sync_feeds([feed("a"), feed("b")], NOW)
     a, b = states[feed("a").key], states[feed("b").key]

@@ -139,6 +139,27 @@ async def since(pool: Pool, at: datetime, limit: int | None) -> Sequence[FoundEn
     return [found_entry(row) for row in rows]
 
 
+async def matched(
+    pool: Pool,
+    at: datetime,
+    rules: Sequence[str],
+    after: str,
+    limit: int | None,
+    *,
+    newest: bool,
+) -> Sequence[FoundEntry]:
+    """Return entries with a match from (``at``, ``after``) on, by when they were first seen."""
+    which = " AND m.rule = ANY(%s::text[])" if rules else ""
+    order = "DESC" if newest else "ASC"
+    rows = await pool.rows(
+        f"{FOUND} WHERE e.first_seen >= %s AND (e.first_seen, e.id) > (%s, %s) "
+        f"AND EXISTS (SELECT 1 FROM matches m WHERE m.entry_id = e.id{which}) "
+        f"ORDER BY e.first_seen {order}, e.id {order} LIMIT %s",
+        (micros(at), micros(at), after, *([list(rules)] if rules else ()), limit),
+    )
+    return [found_entry(row) for row in rows]
+
+
 async def of_story(pool: Pool, story_id: str) -> Sequence[FoundEntry]:
     """Return a story's entries, oldest first."""
     rows = await pool.rows(

@@ -114,6 +114,17 @@ class PgStore:
     ) -> Sequence[FoundEntry]:
         return await entries.since(self.pool, since, limit)
 
+    async def matched_entries(
+        self,
+        since: datetime,
+        rules: Sequence[str] = (),
+        *,
+        after: str = "",
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> Sequence[FoundEntry]:
+        return await entries.matched(self.pool, since, rules, after, limit, newest=newest)
+
     async def entries_of_story(self, story_id: str) -> Sequence[FoundEntry]:
         return await entries.of_story(self.pool, story_id)
 

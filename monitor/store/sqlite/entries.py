@@ -145,6 +145,27 @@ def since(db: sqlite3.Connection, at: datetime, limit: int | None) -> Sequence[F
     return [found_entry(row) for row in rows]
 
 
+def matched(
+    db: sqlite3.Connection,
+    at: datetime,
+    rules: Sequence[str],
+    after: str,
+    limit: int | None,
+    *,
+    newest: bool,
+) -> Sequence[FoundEntry]:
+    """Return entries with a match from (``at``, ``after``) on, by when they were first seen."""
+    which = f" AND m.rule IN ({marks(len(rules))})" if rules else ""
+    order = "DESC" if newest else "ASC"
+    rows = db.execute(
+        f"{FOUND} WHERE e.first_seen >= ? AND (e.first_seen, e.id) > (?, ?) "
+        f"AND EXISTS (SELECT 1 FROM matches m WHERE m.entry_id = e.id{which}) "
+        f"ORDER BY e.first_seen {order}, e.id {order} LIMIT ?",
+        (micros(at), micros(at), after, *rules, -1 if limit is None else limit),
+    )
+    return [found_entry(row) for row in rows]
+
+
 def of_story(db: sqlite3.Connection, story_id: str) -> Sequence[FoundEntry]:
     """Return a story's entries, oldest first."""
     rows = db.execute(f"{FOUND} WHERE e.story_id = ? ORDER BY e.first_seen, e.seq", (story_id,))

@@ -138,6 +138,19 @@ class SqliteStore:
     ) -> Sequence[FoundEntry]:
         return await self._readers.read(partial(entries.since, at=since, limit=limit))
 
+    async def matched_entries(
+        self,
+        since: datetime,
+        rules: Sequence[str] = (),
+        *,
+        after: str = "",
+        limit: int | None = None,
+        newest: bool = False,
+    ) -> Sequence[FoundEntry]:
+        return await self._readers.read(
+            partial(entries.matched, at=since, rules=rules, after=after, limit=limit, newest=newest)
+        )
+
     async def entries_of_story(self, story_id: str) -> Sequence[FoundEntry]:
         return await self._readers.read(partial(entries.of_story, story_id=story_id))
 

@@ -200,3 +200,34 @@ def test_import_of_what_is_not_theirs(folder: Path) -> None:
     result = run(folder, "rules", "import", str(folder / "x.json"), "--from", "monitorss")
     assert isinstance(result.exception, UsageError)
     assert "not JSON" in str(result.exception)
+
+
+# ---------------------------------------------------------------------------------------- matches
+def test_matches_as_json_lines(folder: Path) -> None:
+    (found,) = data(run(folder, "matches", "--json"))
+    assert found["rule"] == "Arms"
+    assert found["title"] == "Moscow keeps its word"
+    assert found["url"] == "https://wire.invalid/1"
+    hits = found["hits"]
+    assert isinstance(hits, list)
+    assert {hit["text"] for hit in hits} == {"arms deals", "Syria"}
+    assert data(run(folder, "matches", "--json", "--rule", "Snow")) == []
+    assert "1 matches" in run(folder, "matches").stderr
+    for order in (("--rule", "Nope"), ("--atom",), ("--atom", "--rule", "Arms", "--json")):
+        assert isinstance(run(folder, "matches", *order).exception, UsageError)
+
+
+def test_the_feed_of_a_rule_is_an_atom_feed_with_stable_ids(folder: Path) -> None:
+    import feedparser
+
+    text = run(folder, "matches", "--atom", "--rule", "Arms").stdout
+    read = feedparser.parse(text)
+    assert (read.version, bool(read.bozo)) == ("atom10", False)
+    (entry,) = read.entries
+    assert entry.link == "https://wire.invalid/1"
+    assert "arms deals with Syria" in entry.summary
+    assert entry.author == "Wire"
+    again = feedparser.parse(run(folder, "matches", "--atom", "--rule", "Arms").stdout)
+    assert (again.feed.id, again.entries[0].id) == (read.feed.id, entry.id)
+    none = feedparser.parse(run(folder, "matches", "--atom", "--rule", "Snow").stdout)
+    assert (none.entries, bool(none.feed.updated), bool(none.bozo)) == ([], True, False)

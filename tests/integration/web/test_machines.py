@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import feedparser
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.web.site import Site
@@ -46,3 +47,12 @@ def test_it_says_that_it_lives_and_works(shared: Site) -> None:
     for path in ("/healthz", "/readyz"):
         answer = shared.client.get(path)
         assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
+def test_each_rule_has_a_feed(shared: Site) -> None:
+    answer = shared.client.get("/atom/Arms%20deals")
+    assert answer.headers["content-type"] == "application/atom+xml"
+    read = feedparser.parse(answer.content)
+    assert [entry.title for entry in read.entries] == ["Arms deals with Syria go on"]
+    assert read.feed.links[0].href == f"{shared.url}/atom/Arms%20deals"
+    assert shared.client.get("/atom/Nope").status_code == 404
