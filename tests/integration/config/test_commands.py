@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitor.config.load import load
-from monitor.config.starter import regions, starter
+from monitor.config.starter import catalogue, chosen, starter
 from monitor.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -124,7 +124,7 @@ def test_init_without_questions(tmp_path: Path) -> None:
     assert path.read_text().startswith("# yaml-language-server: $schema=./newswatch.schema.json\n")
     assert json.loads((tmp_path / "newswatch.schema.json").read_text())["title"]
     settings = load(path, {}).settings
-    assert settings.rules[0].any == ["Syria", 'coup: "Mali"', "=US"]
+    assert settings.rules[0].any == ["entity:Syria", 'coup: "Mali"', "=US"]
     assert settings.channels["news"].slack == "#desk"
     assert {feed.country for feed in settings.feeds} == {"FR"}
     assert newswatch("check", cwd=tmp_path).returncode == 0
@@ -135,17 +135,40 @@ def test_init_without_questions(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     forced = newswatch(*words[:1], "--force", "--topic", "Mali", *words[3:], cwd=tmp_path)
     assert forced.returncode == 0
-    assert load(path, {}).settings.rules[0].any == ["Mali"]
+    assert load(path, {}).settings.rules[0].any == ["entity:Mali"]
 
 
 def test_init_asks_three_questions(tmp_path: Path) -> None:
-    done = newswatch("init", cwd=tmp_path, stdin="arms deal\n\nworld\n")
+    done = newswatch("init", cwd=tmp_path, stdin="arms deal + Syria\n\n\n")
     assert done.returncode == 0
+    assert "In other languages: arabic" in done.stderr
+    assert "[world, middle-east, defence]" in done.stderr
     for number in "123":
         assert f"{number}. " in done.stderr
     settings = load(tmp_path / "config.yaml", {}).settings
     assert settings.channels["news"].console
-    assert len(settings.feeds) == 10
+    assert {feed.tags[0] for feed in settings.feeds} == {"world", "middle-east", "defence"}
+    assert settings.rules[0].all == ["arms deal", "entity:Syria"]
+    assert newswatch("check", cwd=tmp_path).returncode == 0
+    tested = newswatch("test", cwd=tmp_path)
+    assert tested.stdout.startswith("1 examples pass, 0 fail")
+
+
+@pytest.mark.parametrize(
+    ("options", "tags"),
+    [
+        (["--region", "auto"], {"world", "cyber-security"}),
+        (["--region", "africa, africa-french", "--language", "FR"], {"africa-french"}),
+        (["--language", "pt"], {"portugal", "brazil"}),
+    ],
+)
+def test_init_chooses_feeds(tmp_path: Path, options: list[str], tags: set[str]) -> None:
+    words = ["init", "--topic", "ransomware, /x\\d/", "--to", "console", *options]
+    done = newswatch(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    settings = load(tmp_path / "config.yaml", {}).settings
+    assert {feed.tags[0] for feed in settings.feeds} == tags
+    assert settings.rules[0].any == ["ransomware", "/x\\d/"]
 
 
 def test_init_with_nobody_to_ask(tmp_path: Path) -> None:
@@ -165,14 +188,29 @@ REFUSED = [
 @pytest.mark.parametrize(("topic", "to", "region", "message"), REFUSED)
 def test_answers_that_cannot_be_used(topic: str, to: str, region: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        starter(topic, to, region)
+        starter(topic, to, chosen(region))
 
 
-@pytest.mark.parametrize("region", [each.key for each in regions()])
-def test_every_region_gives_a_file_that_loads(tmp_path: Path, region: str) -> None:
+def test_the_whole_catalogue_gives_a_file_that_loads(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text(starter("Syria, #tag, {x}, a: b, it's, 50%", "console", region))
+    topic = "Syria, #tag, {x}, a: b, it's, 50%, C++ + D"
+    path.write_text(starter(topic, "console", catalogue()))
     loaded = load(path, {})
     assert loaded.warnings == ()
-    assert loaded.settings.rules[0].any == ["Syria", "#tag", "{x}", "a: b", "it's", "50%"]
-    assert loaded.settings.feeds
+    rule = loaded.settings.rules[0]
+    assert rule.any == ["Syria", "#tag", "{x}", "a: b", "it's", "50%", {"all": ["C++", "D"]}]
+    assert len(loaded.settings.feeds) > 300
+
+
+def test_the_catalogue_is_in_order() -> None:
+    names: dict[str, str] = {}
+    for section in catalogue():
+        assert section.feeds
+        assert len({url for _, _, url in section.feeds}) == len(section.feeds), section.key
+        for name, country, url in section.feeds:
+            assert names.setdefault(name, url) == url, name  # a name in two sections: one feed
+            assert len(country) == 2, name
+            assert url.startswith("https://"), url
+            assert " " not in url, url
+        if section.language:
+            assert section.language == section.language.lower()
