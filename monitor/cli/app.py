@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "feeds": "monitor.cli.feeds:feeds",
     "stats": "monitor.cli.stats:stats",
     "web": "monitor.cli.web:web",
+    "completion": "monitor.cli.completion:completion",
 }
 
 

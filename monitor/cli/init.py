@@ -87,28 +87,24 @@ def init(
 def proposed(topic: str) -> tuple[Section, ...]:
     """Return the sections to propose for a topic: the world's, and those about its countries and
     words, in English or in the languages of a region."""
+    about = _about(topic)
     return tuple(
         each
         for each in catalogue()
-        if each.key == "world" or (each in _about(topic) and each.language in (None, "en"))
+        if each.key == "world" or (each in about and each.language in (None, "en"))
     )
 
 
 def _about(topic: str) -> tuple[Section, ...]:
-    """Return the sections whose countries or words are in the topic; our own rules find them."""
-    countries = _countries()
-    sections = [each for each in catalogue() if each.countries or each.words]
-    rules = [
-        {
-            "name": each.key,
-            "any": [*each.words, *(f"entity:{countries[code]}" for code in each.countries)],
-        }
-        for each in sections
-    ]
+    """Return the sections whose countries or words are in the topic; our own engine finds them."""
+    rules = [{"name": each.key, "any": list(each.words)} for each in catalogue() if each.words]
     ruleset = compile_rules(Settings.model_validate({"rules": rules})).ruleset
     document = plain(Document("topic", "", "", "\n\n".join(map(" ".join, topics(topic)))))
     found = {match.rule for match in ruleset.match(document)}
-    return tuple(each for each in sections if each.key in found)
+    countries = {each.code for each in ruleset.entities(document)}
+    return tuple(
+        each for each in catalogue() if each.key in found or countries & set(each.countries)
+    )
 
 
 def _countries() -> dict[str, str]:

@@ -23,44 +23,67 @@ generated from the commands' own help. Exit codes and machine output:
 def page() -> str:
     """Return the whole page as Markdown."""
     context = click.Context(app, info_name="newswatch")
-    return "\n".join([HEADER, *_sections(app, context)]).rstrip() + "\n"
+    return "\n".join([HEADER, *_sections(context)]).rstrip() + "\n"
 
 
-def _sections(group: click.Group, context: click.Context) -> Iterator[str]:
+def commands(
+    group: click.Group, context: click.Context
+) -> Iterator[tuple[click.Command, click.Context]]:
+    """Yield every command that does something, with its context, in the order of the help page."""
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:
             continue
         inner = click.Context(command, info_name=name, parent=context)
         if isinstance(command, click.Group):
-            yield from _sections(command, inner)
-            continue
-        yield f"## `{inner.command_path}`\n"
-        yield (command.help or "").replace("\b\n", "").strip() + "\n"
-        yield f"```text\n{_usage(command, inner)}\n```\n"
-        rows = [row for row in map(_row, command.get_params(inner)) if row]
-        if rows:
-            yield "| option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n"
+            yield from commands(command, inner)
+        else:
+            yield command, inner
 
 
-def _usage(command: click.Command, context: click.Context) -> str:
+def usage(command: click.Command, context: click.Context) -> str:
+    """Return how a command is called: "newswatch feeds add [OPTIONS] SITE"."""
     return " ".join([context.command_path, *command.collect_usage_pieces(context)])
 
 
-def _row(parameter: click.Parameter) -> str:
+def option_text(parameter: click.Parameter) -> tuple[list[str], str] | None:
+    """Return an option's names and what it means, choices and default included; None where there is
+    nothing to say."""
     if not isinstance(parameter, click.Option) or parameter.hidden or "--help" in parameter.opts:
-        return ""
-    names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
-    choices = ""
+        return None
+    meaning = (parameter.help or "").strip()
     if isinstance(parameter.type, click.Choice):
-        choices = " One of " + ", ".join(f"`{choice}`" for choice in parameter.type.choices) + "."
-    default = ""
+        meaning += " One of " + ", ".join(f"`{choice}`" for choice in parameter.type.choices) + "."
     if parameter.show_default and parameter.default is not None:
         shown = parameter.default
         if isinstance(shown, timedelta):
             shown = f"{shown.days}d"
-        default = f" Default: `{shown}`."
-    return f"| {names} | {(parameter.help or '').strip()}{choices}{default} |"
+        meaning += f" Default: `{shown}`."
+    return [*parameter.opts, *parameter.secondary_opts], meaning.strip()
+
+
+def _sections(context: click.Context) -> Iterator[str]:
+    for command, inner in commands(app, context):
+        yield f"## `{inner.command_path}`\n"
+        yield _help(command) + "\n"
+        yield f"```text\n{usage(command, inner)}\n```\n"
+        rows = [_row(*shown) for each in command.get_params(inner) if (shown := option_text(each))]
+        if rows:
+            yield "| option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _help(command: click.Command) -> str:
+    """Return a command's help with its tables (paragraphs after ``\\b``) as blocks."""
+    parts = []
+    for part in (command.help or "").strip().split("\n\n"):
+        body = part.removeprefix("\b\n")
+        parts.append(f"```text\n{body}\n```" if body != part else body)
+    return "\n\n".join(parts)
+
+
+def _row(names: list[str], meaning: str) -> str:
+    shown = ", ".join(f"`{name}`" for name in names)
+    return f"| {shown} | {meaning.replace('|', chr(92) + '|')} |"
 
 
 if __name__ == "__main__":
