@@ -54,10 +54,8 @@ def test(ctx: click.Context, config_path: Path, as_json: bool, names: tuple[str,
     for rule in watch.loaded.settings.rules:
         if rule.examples is None or (names and rule.name not in names):
             continue
-        wanted = [(text, True) for text in rule.examples.match]
-        wanted += [(text, False) for text in rule.examples.no_match]
-        for text, expected in wanted:
-            why = _example(watch.loaded.settings, rule, text, expected)
+        for text, expected in rule.examples.each():
+            why = failing_example(watch.loaded.settings, rule, text, expected)
             failed, passed = failed + bool(why), passed + (not why)
             if as_json:
                 emit(
@@ -73,7 +71,7 @@ def test(ctx: click.Context, config_path: Path, as_json: bool, names: tuple[str,
     ctx.exit(EXIT_FINDINGS if failed else 0)
 
 
-def _example(settings: Settings, rule: RuleSettings, text: str, expected: bool) -> str:
+def failing_example(settings: Settings, rule: RuleSettings, text: str, expected: bool) -> str:
     """Return why an example is not as expected; empty when it is.
 
     An example is only text: conditions on labels don't count, and it may stand in the title or in

@@ -118,6 +118,10 @@ class ExampleSettings(Model):
     match: OneOrMore = []
     no_match: OneOrMore = []
 
+    def each(self) -> list[tuple[str, bool]]:
+        """Return every text and whether the rule must fire on it."""
+        return [(text, True) for text in self.match] + [(text, False) for text in self.no_match]
+
 
 class WhenStory(Model):
     """Alert only once the story is that big."""

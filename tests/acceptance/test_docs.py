@@ -13,6 +13,7 @@ from textwrap import dedent
 import pytest
 import yaml
 
+from monitor.cli.rules import failing_example
 from monitor.config.load import load
 from monitor.loading import compiled_watch
 from tests.acceptance.process import ROOT, Process, run
@@ -21,6 +22,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # Generated from the code and checked against it by tests of their own.
 GENERATED = {"configuration.md", "commands.md"}
 FENCE = re.compile(r"^ *```(\w+)[^\n]*\n(.*?)^ *```", re.M | re.S)
+NAMED_FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```", re.M | re.S)
 PREFIXES = (".venv/bin/python bot.py ", "python bot.py ", "newswatch ")
 # Words that need a server, a person or a clean machine; each has an acceptance test of its own,
 # or is a command of another program that the page names.
@@ -105,6 +107,24 @@ def test_yaml_snippets_load_and_compile(snippet: Snippet, place: Path) -> None:
     compiled_watch(load(path, environment))
 
 
+def test_the_cookbooks_rules_do_as_their_examples_say(place: Path) -> None:
+    number = 0
+    for snippet in snippets("yaml"):
+        if not snippet.page.endswith("cookbook.md"):
+            continue
+        path = place / "cookbook.yaml"
+        path.write_text(snippet.text, encoding="utf-8")
+        settings = load(path, {}).settings
+        for rule in settings.rules:
+            number += 1
+            assert rule.examples is not None, rule.name
+            assert rule.examples.match, rule.name
+            assert rule.examples.no_match, rule.name
+            for text, expected in rule.examples.each():
+                assert not failing_example(settings, rule, text, expected), (rule.name, text)
+    assert number >= 20
+
+
 @pytest.mark.parametrize(("page", "words"), list(commands()))
 def test_commands_run(page: str, words: str, place: Path) -> None:
     if elsewhere(words):
@@ -113,6 +133,8 @@ def test_commands_run(page: str, words: str, place: Path) -> None:
         if found[1] == "yaml":
             (place / "watch.yaml").write_text(found[2], encoding="utf-8")
             break
+    for name, text in NAMED_FILE.findall((ROOT / page).read_text(encoding="utf-8")):
+        (place / name).write_text(text, encoding="utf-8")
     code, _, err = run(*shlex.split(words), cwd=place)
     assert code in (0, 1), err
     assert "Traceback" not in "\n".join(err)
