@@ -19,12 +19,14 @@ from monitor.errors import StateError
 from monitor.rules import RuleSet
 from monitor.rules.index.frequencies import BLOB as FREQUENCIES
 from monitor.sources import rhythm
+from monitor.sources.schedule import REFRESH
 from monitor.store.port import FeedState, Retention, Store
 from monitor.values import Feed
 
 log = logging.getLogger(__name__)
 
-SEEN = timedelta(days=180)  # how long an identity key outlives its entry's last sighting
+# How long an identity key outlives its last refresh: half a year after it was last in the feed.
+SEEN = timedelta(days=180) + REFRESH
 
 
 def waiting_for_baseline(states: Iterable[FeedState]) -> int:
@@ -80,7 +82,7 @@ async def prune(
 ) -> None:
     """Remove what is past its retention, and store which words the rules have met."""
     pruned = await store.prune(
-        now, Retention(retention.stories, retention.alerts, SEEN, retention.max_size)
+        now, Retention(retention.stories, retention.alerts, SEEN, retention.max_size, REFRESH)
     )
     await store.put_blobs({FREQUENCIES: ruleset.frequencies().to_bytes()})
     if pruned.entries or pruned.outbox:

@@ -27,12 +27,7 @@ async def with_articles(
     off = feed.full_text == "never" or feed.url.startswith("file:")
     if parsed is None or off or state.baselined_at is None:
         return polled
-    unread = frozenset(parsed.unread)
-    places = [
-        (at, entry)
-        for at, entry in enumerate(parsed.entries)
-        if at not in unread and not is_error_item(entry)
-    ]
+    places = [(at, e) for at, e in enumerate(parsed.entries) if not is_error_item(e)]
     entries = [entry for _, entry in places]
     keys = {key for entry in entries for key in all_keys(keys_of(entry, feed.url))}
     known = await store.seen(state.id, sorted(keys)) if keys else {}

@@ -23,13 +23,13 @@ from monitor.failpoints import failpoint
 from monitor.full_text import with_articles
 from monitor.ids import new_id
 from monitor.memory import Memory
-from monitor.polls import Committed, Draft, Polled, digests_name, unknown_entries, without_errors
+from monitor.polls import Committed, Draft, Polled, digests_name, without_errors
 from monitor.sources.articles import ArticleReader
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import with_hold
 from monitor.sources.parse import ParsePool
 from monitor.sources.rhythm import DEFAULT_PACE
-from monitor.sources.schedule import after_poll, common_pace
+from monitor.sources.schedule import after_poll, common_pace, to_refresh
 from monitor.sources.websub import pushed
 from monitor.store.port import EntryMatch, FeedState, OutboxRow, PollCommit, Store, StoredEntry
 from monitor.stories.identity import Identified, all_keys, identify, keys_of
@@ -88,15 +88,15 @@ class Pipeline:
             return Polled(feed, state, outcome, parse_error=str(error), parse_seconds=took)
         failpoint("after_parse")
         took = self._clock.monotonic() - began
-        unread = tuple(at for at, digest in enumerate(parsed.digests) if digest in known)
-        polled = Polled(feed, state, outcome, replace(parsed, unread=unread), parse_seconds=took)
+        polled = Polled(feed, state, outcome, parsed, parse_seconds=took)
         self._articles.fetcher = self.fetcher
         now = self._clock.now()
         return await with_articles(polled, self._articles, self._store, self.watching.ruleset, now)
 
     async def _known_digests(self, state: FeedState) -> frozenset[bytes]:
-        stored = await self._store.blob(digests_name(state)) if state.baselined_at else None
-        stored = stored or b""
+        if state.baselined_at is None or to_refresh(state, self._clock.now()):
+            return frozenset()
+        stored = await self._store.blob(digests_name(state)) or b""
         return frozenset(stored[at : at + DIGEST] for at in range(0, len(stored), DIGEST))
 
     async def take_push(self, feed: Feed, state: FeedState, outcome: FetchOutcome) -> Polled | None:
@@ -186,8 +186,7 @@ class Pipeline:
     async def _decide(self, polled: Polled, planned: dict[str, list[OutboxRow]]) -> PollCommit:
         now = self._clock.now()
         feed, state, parsed = polled.feed, polled.state, polled.parsed
-        entries, _ = without_errors(unknown_entries(polled))
-        _, errors = without_errors(parsed.entries if parsed is not None else ())
+        entries, errors = without_errors(parsed.entries if parsed is not None else ())
         identified = await self._identify(feed, state, entries, now)
         fresh = [each for each in identified if each.status == "new"]
         new_state = after_poll(

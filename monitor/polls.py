@@ -10,7 +10,7 @@ from monitor.baseline import BaselineLog
 from monitor.sources.fetch import FetchOutcome
 from monitor.store.port import EntryMatch, FeedState, OutboxRow, PollCommit, SeenKey, StoredEntry
 from monitor.stories.error_items import is_error_item
-from monitor.stories.identity import Identified, all_keys, keys_of
+from monitor.stories.identity import Identified, all_keys
 from monitor.stories.index import StoryIndex
 from monitor.values import Entry, Feed, ParsedFeed
 
@@ -45,14 +45,6 @@ def digests_name(state: FeedState) -> str:
     return f"digests/{state.id}"
 
 
-def unknown_entries(polled: Polled) -> tuple[Entry, ...]:
-    """Return the entries that are not known to the letter."""
-    if polled.parsed is None:
-        return ()
-    unread = frozenset(polled.parsed.unread)
-    return tuple(e for at, e in enumerate(polled.parsed.entries) if at not in unread)
-
-
 def without_errors(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Part what a bridge posted for its own errors, as reasons in words, from entries."""
     reasons = [is_error_item(entry) for entry in entries]
@@ -79,12 +71,8 @@ class Draft:
     def keep_digests(self) -> None:
         """Keep the digests of the document's entries for the feed's next poll."""
         parsed = self.parsed
-        if not parsed.digests:
-            return
-        if len(parsed.unread) < len(parsed.digests):
+        if parsed.digests and parsed.entries:
             self._blobs.append((digests_name(self.state), b"".join(parsed.digests)))
-        for at in parsed.unread:
-            self._touched.extend(all_keys(keys_of(parsed.entries[at], self.feed.url)))
 
     def remember(self, each: Identified) -> None:
         self._seen.extend(each.seen)

@@ -83,13 +83,21 @@ class Entry:
     source: str | None = None
     source_url: str | None = None
 
+    def __reduce__(self) -> tuple[type[Entry], tuple[object, ...]]:
+        # All entries come out of another process: this takes half the time of what slots do.
+        return Entry, (
+            self.raw_id, self.url, self.title, self.summary, self.content, self.published,
+            self.updated, self.authors, self.categories, self.language, self.source,
+            self.source_url,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class ArticleText:
     """What reading an entry's article page came to.
 
-    ``entry`` is the entry's place in its document. ``text`` is plain text, or empty where ``note``
-    says in plain words why the page was not read.
+    ``entry`` is the entry's place among the feed's ``entries``. ``text`` is plain text, or empty
+    where ``note`` says in plain words why the page was not read.
     """
 
     entry: int
@@ -104,7 +112,8 @@ class ParsedFeed:
     ``ttl`` is in minutes. ``hubs`` are WebSub hubs it advertises. ``notes`` are repairs the parser
     made, in plain words, for ``feeds health``. ``skip_hours`` are hours 0-23 UTC, ``skip_days``
     lower-case English weekday names, ``update_period`` what RSS 1.0 ``sy:`` declares. ``digests``
-    are the hashes of the entries as the feed gave them, one for each of ``entries``.
+    are the hashes of all its entries as the feed gave them; the ``known`` ones among them, known to
+    the letter, are left out of ``entries``.
     """
 
     title: str = ""
@@ -119,8 +128,13 @@ class ParsedFeed:
     update_period: timedelta | None = None
     notes: tuple[str, ...] = ()
     digests: tuple[bytes, ...] = ()
-    unread: tuple[int, ...] = ()
+    known: int = 0
     articles: tuple[ArticleText, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many entries the document has."""
+        return len(self.entries) + self.known
 
 
 @dataclass(frozen=True, slots=True)

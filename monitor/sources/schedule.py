@@ -32,6 +32,8 @@ EMPTIED_FROM = 5  # entries; a feed of so many that is empty all at once is like
 EMPTIED_POLLS = 3  # until it is believed
 PUSHED_WAIT = timedelta(hours=1)  # at least, while a WebSub hub sends us what is new
 PUSHED_FACTOR = 4.0
+REFRESH = timedelta(days=30)  # how rarely the store is told of entries that stay in their feed
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_STEP = timedelta(minutes=1)  # by which the clock may be corrected unnoticed
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -69,9 +71,11 @@ def after_poll(
         extra.pop(name, None)
     words, validators = "ok: unchanged", outcome.validators
     if parsed is not None:
-        words = f"ok: {len(parsed.entries)} entries, {new_entries} new"
+        words = f"ok: {parsed.count} entries, {new_entries} new"
         if outcome.http_status != 226:  # a delta tells nothing of the whole
-            extra["entries"] = len(parsed.entries)
+            extra["entries"] = parsed.count
+            if not parsed.known and outcome.pushed_until is None:
+                extra["refreshed"] = (now - EPOCH).days
         _remember(extra, parsed, outcome, now)
     extra["rhythm"] = rhythm.to_text(_observe(state, parsed, new_entries, now))
     moved_to = state.moved_to
@@ -121,6 +125,12 @@ def common_pace(
     return rhythm.pace_for(roots, fixed, budget, polling.min, polling.max)
 
 
+def to_refresh(state: FeedState, now: datetime) -> bool:
+    """Tell whether the feed is to be read whole, with what is known of it to the letter, so that
+    the store learns that those entries are in the feed still."""
+    return number(state.extra, "refreshed") <= ((now - EPOCH) - REFRESH).days
+
+
 # What is remembered ----------------------------------------------------------------------------
 
 
@@ -147,10 +157,9 @@ def _remember(
         return
     links = link_rels(outcome.headers.get("link", ""), outcome.url)
     period = parsed.update_period
-    newest = max(
-        (e.published for e in parsed.entries if e.published and e.published <= now + DAY),
-        default=None,
-    )
+    dates = [e.published for e in parsed.entries if e.published and e.published <= now + DAY]
+    known = moment(extra, "newest") if parsed.known else None
+    newest = max([*dates, known] if known else dates, default=None)
     hints: dict[str, object] = {
         "ttl": parsed.ttl,
         "skip_hours": sorted(parsed.skip_hours),
@@ -185,7 +194,7 @@ def _emptied(
 ) -> str:
     """Say that a feed has no entries where it had many; "" when it may be believed."""
     before = int(number(state.extra, "entries"))
-    if parsed is None or parsed.entries or before < EMPTIED_FROM or outcome.http_status == 226:
+    if parsed is None or parsed.count or before < EMPTIED_FROM or outcome.http_status == 226:
         return ""
     seen = int(number(extra, "emptied")) + 1
     extra["emptied"] = seen

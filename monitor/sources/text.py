@@ -39,6 +39,22 @@ _BLOCK_RE = re.compile(rf"(</?(?:{_BLOCKS}|{_BLOCKS.upper()})(?:[\s/][^<>]*)?>)"
 _BREAK_RE = re.compile(r"</?(?:br|BR)(?:[\s/][^<>]*)?>")
 _BREAK_PAIR_RE = re.compile(r"<br[^<>]*></br>")
 _HIDDEN = ["script", "style", "noscript", "template", "iframe", "object", "svg", "math", "head"]
+_FEW_TAGS = 12  # up to here it is quicker to cut tidy tags out than to parse (twice for a summary)
+# Elements that neither hide their text nor move it, however they nest, and attributes that are
+# quoted and hold no angle brackets.
+_TIDY_TAG_RE = re.compile(
+    r"</?(?:a|abbr|acronym|address|article|aside|b|big|blockquote|br|center|cite|code|dd|del|div|dl"
+    r"|dt|em|figcaption|figure|font|footer|h[1-6]|header|hr|i|img|ins|kbd|li|main|mark|nav|ol|p"
+    r"|picture|q|s|samp|section|small|source|span|strike|strong|sub|sup|time|tt|u|ul|var|wbr)"
+    r"(?:\s+[a-zA-Z_:][-\w:.]*(?:\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))?)*\s*/?>",
+    re.ASCII,
+)
+# To take them off costs more than to parse a short field; most fields have none. What has a title
+# or frames would have it in the head that the parser gives every page.
+_HIDDEN_RE = re.compile(
+    r"<(?:script|style|no(?:script|frames)|template|iframe|object|svg|math|head|title)",
+    re.IGNORECASE,
+)
 _TAG_RE = re.compile(r"</?[a-zA-Z][^<>]*>")
 _OPEN_RE = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>")
 _NEVER_NESTS = frozenset(
@@ -53,6 +69,8 @@ _ENTITY_RE = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]
 
 def clean_text(text: str) -> str:
     """Return ``text`` without control characters (line ends and tabs stay) and lone surrogates."""
+    if text.isprintable():  # neither is, nor are line ends: most short texts
+        return text
     if _CONTROL_RE.search(text):
         text = text.translate(_CONTROL)
     if not text.isascii() and _SURROGATE_RE.search(text):
@@ -62,12 +80,17 @@ def clean_text(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return ``text`` cleaned, on one line, blanks collapsed."""
+    if "  " not in text and text.isprintable():  # a blank is the only space that is
+        return text.strip()
     return " ".join(clean_text(text).split())
 
 
 def plain_paragraphs(text: str) -> str:
     """Return plain text with paragraphs as blank lines; single line ends become blanks."""
-    text = clean_text(text[:FIELD_CAP])
+    text = text[:FIELD_CAP]
+    if "  " not in text and text.isprintable():
+        return text.strip()
+    text = clean_text(text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\n" not in text:
@@ -101,14 +124,29 @@ def html_to_text(markup: str, cap: int = FIELD_CAP) -> str:
         breaks += pairs
     if len(pieces) == 1 and not breaks:
         marked = _BLANK_LINE_RE.sub(_PARAGRAPH, marked)
-    tree = LexborHTMLParser(marked)
-    tree.strip_tags(_HIDDEN)
-    root = tree.root
-    text = "" if root is None else (root.text(deep=True, separator="") or "")
+    text = _without_tags(marked) if marked.count("<") <= _FEW_TAGS else None
+    if text is None:
+        text = _read_as_page(marked)
     if breaks:
         text = _join_lines(text)
-    parts = " ".join(text.split()).split(_PARAGRAPH)
-    return clean_text("\n\n".join([bare for part in parts if (bare := part.strip())]))
+    parts = [one_line(part) for part in text.split(_PARAGRAPH) if part and not part.isspace()]
+    return "\n\n".join([part for part in parts if part])
+
+
+def _without_tags(markup: str) -> str | None:
+    """Return the text of simple, tidy markup, or None where a parser must say what it means."""
+    text, tags = _TIDY_TAG_RE.subn("", markup)
+    if tags != markup.count("<") or tags != markup.count(">"):
+        return None
+    return html.unescape(text) if "&" in text else text
+
+
+def _read_as_page(markup: str) -> str:
+    tree = LexborHTMLParser(markup)
+    if _HIDDEN_RE.search(markup):
+        tree.strip_tags(_HIDDEN)
+    root = tree.root
+    return "" if root is None else (root.text(deep=True, separator="") or "")
 
 
 def title_text(value: str, *, is_html: bool) -> str:

@@ -179,12 +179,16 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long things are kept, and the bound on disk in bytes."""
+    """How long things are kept, and the bound on disk in bytes.
+
+    ``refreshed`` is how rarely the keys of an entry that stays in its feed are refreshed.
+    """
 
     stories: timedelta
     alerts: timedelta
     seen: timedelta
     max_bytes: int
+    refreshed: timedelta = timedelta(0)
 
 
 class Store(Protocol):

@@ -60,6 +60,21 @@ async def test_a_key_is_kept_as_long_as_it_is_in_the_feed_and_half_a_year_more(
         assert set(found) == {key(number) for number in left}, day
 
 
+async def test_a_key_that_may_be_in_the_feed_still_is_kept(store: Store) -> None:
+    """The store is told of it only every 30 days: what is not older than the last reading by more
+    may be in the feed, whatever came with that reading."""
+    keep = replace(KEEP, refreshed=30 * DAY)
+    state = (await store.sync_feeds([feed()], NOW))[feed().key]
+    await store.commit_polls([poll(state, 1)])
+    read = replace(state, last_poll_at=NOW + 30 * DAY)
+    await store.commit_polls([PollCommit(read, touched=(key(2),), seen=poll(state, 2).seen)])
+    assert (await store.prune(NOW + 1000 * DAY, keep)).seen == 0
+    later = replace(state, last_poll_at=NOW + 31 * DAY)
+    await store.commit_polls([PollCommit(later, seen=poll(state, 3).seen)])
+    assert (await store.prune(NOW + 181 * DAY, keep)).seen == 1
+    assert set(await store.seen(state.id, [key(n) for n in (1, 2, 3)])) == {key(2), key(3)}
+
+
 async def test_keys_of_a_feed_that_has_not_changed_for_years_stay(store: Store) -> None:
     state = (await store.sync_feeds([feed()], NOW))[feed().key]
     await store.commit_polls([poll(state, 1)])

@@ -77,6 +77,27 @@ _MONTH_NAMES = (
 _MONTHS = {name: number + 1 for number, names in enumerate(_MONTH_NAMES) for name in names.split()}
 _MONTH_LENGTHS = sorted({len(name) for name in _MONTHS}, reverse=True)
 
+_USUAL_ISO = re.compile(
+    r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-7]):?[0-5]\d)", re.ASCII
+)
+_USUAL_RFC822 = re.compile(
+    r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) ([12]\d{3}) (\d\d):(\d\d):(\d\d) "
+    r"(GMT|[+-](?:0\d|1[0-7])[0-5]\d)",
+    re.ASCII,
+)
+_MONTH_ABBREVIATIONS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
+_USUAL_MONTHS = {name: number + 1 for number, name in enumerate(_MONTH_ABBREVIATIONS.split())}
+_RFC822 = re.compile(
+    r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) ([12]\d{3}) (\d\d):(\d\d):(\d\d) "
+    r"(GMT|[+-](?:0\d|1[0-7])[0-5]\d)",
+    re.ASCII,
+)
+_USUAL_MONTHS = {
+    name: number + 1
+    for number, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    )
+}
 _RFC822 = re.compile(
     r"(?:[^\W\d_]+\.?,?\s*)?(\d{1,2})(?:st|nd|rd|th|\.)?[\s-]+(?:de\s+)?([^\W\d_]+)\.?,?[\s-]+"
     r"(?:de\s+)?(\d{4}|\d{2})(?!\d),?"
@@ -120,6 +141,9 @@ def parse_date(text: str | None) -> datetime | None:
     """
     if not text:
         return None
+    usual = _usual(text)
+    if usual is not None:
+        return usual
     text = " ".join(text.split())
     if not text or len(text) > _LONGEST:
         return None
@@ -128,6 +152,30 @@ def parse_date(text: str | None) -> datetime | None:
         if found:
             return moment
     return _by_feedparser(text)
+
+
+def _usual(text: str) -> datetime | None:
+    """Return the moment of a date in one of the two spellings that nearly all feeds use, or None.
+
+    A short cut: what follows reads them the same, in four times the time.
+    """
+    try:
+        if _USUAL_ISO.fullmatch(text):
+            return datetime.fromisoformat(text).replace(microsecond=0).astimezone(UTC)
+        found = _USUAL_RFC822.fullmatch(text)
+        if found is None:
+            return None
+        day, month, year, hour, minute, second, zone = found.groups()
+        moment = datetime(
+            int(year), _USUAL_MONTHS[month], int(day), int(hour), int(minute), int(second),
+            tzinfo=UTC,
+        )  # fmt: skip
+    except (KeyError, ValueError):
+        return None
+    if zone == "GMT" or zone[1:] == "0000":
+        return moment
+    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+    return moment - offset if zone[0] == "+" else moment + offset
 
 
 _Reading = tuple[bool, datetime | None]

@@ -37,6 +37,8 @@ _MAIL_RE = re.compile(
     r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\]?(?:\?subject=\S+)?"
 )
 _LOOSE_AMPERSAND_RE = re.compile(r"&([A-Za-z0-9_]{1,40});")
+# An address that is as it should be: nothing to join, mend, resolve or quote.
+_PLAIN_URL_RE = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?:[/?#][!-:<-~]*)?")
 _MOJIBAKE = ("\u00c3", "\u00c2", "\u00d0", "\u00d1", "\u00e2\u20ac")  # UTF-8 read as cp1252
 _LINKS_RE = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
 
@@ -97,8 +99,8 @@ def finish_feed(
 ) -> ParsedFeed:
     """Return the feed a draft describes; ``url`` is where it was fetched, for relative links.
 
-    Entries whose digest is among ``known`` come without summary and content. Of more than
-    ``max_entries`` the newest are kept (in the document's order, where they have no dates).
+    Entries whose digest is among ``known`` are counted and left out. Of more than ``max_entries``
+    the newest are kept (in the document's order, where they have no dates).
     ``clean`` takes the furniture off entries that carry a whole page.
     """
     url = url or web_url(draft.url, None) or web_url(draft.site_url, None)
@@ -108,36 +110,40 @@ def finish_feed(
     if max_entries is not None and len(kept) > max_entries:
         draft.notes.append(f"{len(kept):,} entries: only the newest {max_entries:,} are read")
         kept = _newest(kept, max_entries)
-    digests = tuple(_digest(each) for each in kept)
+    digests = tuple([_digest(each) for each in kept])
+    entries = tuple(
+        [
+            finish_entry(each, url, clean=clean)
+            for each, digest in zip(kept, digests, strict=True)
+            if digest not in known
+        ]
+    )
     return ParsedFeed(
         title=_title(draft.title),
         url=web_url(draft.url, url),
         site_url=web_url(draft.site_url, url),
         language=_language(draft.language),
         ttl=_whole(draft.ttl),
-        entries=tuple(
-            finish_entry(each, url, with_text=digest not in known, clean=clean)
-            for each, digest in zip(kept, digests, strict=True)
-        ),
+        entries=entries,
         hubs=tuple(hub for each in draft.hubs[:_MANY] if (hub := web_url(each, url))),
         skip_hours=_skip_hours(draft.skip_hours),
         skip_days=_skip_days(draft.skip_days),
         update_period=_update_period(draft.update_period, draft.update_frequency),
         notes=tuple(dict.fromkeys(draft.notes)),
         digests=digests,
+        known=len(kept) - len(entries),
     )
 
 
-def finish_entry(
-    draft: EntryDraft, url: str | None, *, with_text: bool = True, clean: bool = False
-) -> Entry:
+def finish_entry(draft: EntryDraft, url: str | None, *, clean: bool = False) -> Entry:
     """Return the entry a draft describes: plain text, times in UTC, links absolute or None."""
     base = draft.base or url
     raw_id = (draft.raw_id or "").strip() or None
-    summary = text_of(draft.summary) if with_text else ""
-    content = _longest(draft.content, draft.summary, summary) if with_text else ""
+    summary = text_of(draft.summary)
+    content = _longest(draft.content, draft.summary, summary)
     if clean:
-        summary, content = clean_content(summary), clean_content(content)
+        summary = clean_content(summary)
+        content = clean_content(content) if content else ""
     title = _title(draft.title)
     source = _name(draft.source) if draft.source else None
     if source:
@@ -148,7 +154,7 @@ def finish_entry(
     if link is None and raw_id and raw_id.startswith(("http://", "https://")):
         link = web_url(raw_id, base)
     published = parse_date(draft.published)
-    updated = parse_date(draft.updated)
+    updated = parse_date(draft.updated) if draft.updated else None
     return Entry(
         raw_id=raw_id,
         url=_unwrapped(link) if link else None,
@@ -172,6 +178,8 @@ def web_url(link: str | None, base: str | None) -> str | None:
     """
     if not link:
         return None
+    if len(link) <= _URL_CAP and _PLAIN_URL_RE.fullmatch(link):
+        return link
     link = "".join(link.split()) if "\n" in link or "\t" in link else link.strip()
     if "&" in link and ";" in link:
         # "?a=1&amp;b=2" escaped once too often, or "&b;" left by a loose parser
@@ -324,6 +332,8 @@ def _unwrapped(url: str) -> str:
 
 
 def _names(values: list[str], *, author: bool = False) -> tuple[str, ...]:
+    if not values:
+        return ()
     names = (_name(each, author=author) for each in values[:_MANY])
     return tuple(dict.fromkeys(name for name in names if name))
 
@@ -336,7 +346,9 @@ def _name(value: str, *, author: bool = False) -> str:
 
 
 def _language(value: str | None) -> str | None:
-    value = one_line(value or "").replace("_", "-")
+    if not value:
+        return None
+    value = one_line(value).replace("_", "-")
     return value if value and len(value) <= 35 and not value.startswith("-") else None
 
 

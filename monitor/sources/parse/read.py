@@ -7,12 +7,13 @@ import re
 from monitor.errors import ParseError
 from monitor.sources.parse.decode import Decoded, decode
 from monitor.sources.parse.draft import FeedDraft, finish_feed
-from monitor.sources.parse.fast import Fallback, read_fast
+from monitor.sources.parse.fast import read_fast
 from monitor.sources.parse.jsonfeed import read_json_feed
 from monitor.sources.parse.prescan import prescan
 from monitor.sources.parse.reference import read_with_feedparser
 from monitor.sources.parse.repair import repair
 from monitor.sources.parse.salvage import salvage
+from monitor.sources.parse.tree import Fallback
 from monitor.values import ParsedFeed
 
 _HTML_RE = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -38,8 +39,8 @@ def parse(
     """Return the feed in ``body``: RSS, RDF, Atom, CDF or JSON Feed, well-formed or not.
 
     ``content_type`` is the HTTP header (for its charset), ``url`` where the body came from (for
-    relative links). Entries whose digest is among ``known`` come without summary and content; of
-    more than ``max_entries`` the newest are kept; ``clean`` takes the furniture off
+    relative links). Entries whose digest is among ``known`` are counted and left out; of more than
+    ``max_entries`` the newest are kept; ``clean`` takes the furniture off
     entries that carry a whole page. Raises ``ParseError`` that says in plain words
     what the body is instead.
     """

@@ -189,7 +189,7 @@ class PgStore:
     async def prune(self, now: datetime, retention: Retention) -> Pruned:
         stories_before, alerts_before, seen_before = upkeep.limits(retention, now)
         gone = await upkeep.entries(self.pool, stories_before)
-        seen = await upkeep.seen(self.pool, seen_before)
+        seen = await upkeep.seen(self.pool, seen_before, retention.refreshed)
         used, have = await upkeep.size(self.pool)
         while used > retention.max_bytes and have:
             # What goes is estimated from the mean size of an entry, never less than a hundred.

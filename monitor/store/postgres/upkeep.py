@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor.store.port import Retention
 from monitor.store.postgres.pool import SCAN_SECONDS, Pool, run
@@ -70,8 +70,9 @@ async def outbox(pool: Pool, before: datetime) -> int:
     )
 
 
-async def seen(pool: Pool, before: datetime) -> int:
-    """Remove keys last in their feed before ``before``; those in it still are younger."""
+async def seen(pool: Pool, before: datetime, refreshed: timedelta) -> int:
+    """Remove keys refreshed last before ``before``, but none that is in its feed still: one
+    refreshed within ``refreshed`` of the feed's last reading."""
     day = micros(before) // DAY_MICROS
     gone, last = 0, 0
     while True:
@@ -86,8 +87,8 @@ async def seen(pool: Pool, before: datetime) -> int:
                 db,
                 "DELETE FROM seen AS s USING feeds AS f WHERE f.id = s.feed_id "
                 "AND s.feed_id BETWEEN %s AND %s AND s.day < %s "
-                "AND (s.day < f.parsed_day OR f.active = 0)",
-                (first, last, day),
+                "AND (s.day < f.parsed_day - %s OR f.active = 0)",
+                (first, last, day, refreshed.days),
             )
         )
 

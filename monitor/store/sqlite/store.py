@@ -233,7 +233,12 @@ class SqliteStore:
         seen = 0
         for feed_id in await self._readers.read(upkeep.feed_ids):
             seen += await self._writer.write(
-                partial(upkeep.seen_before, feed_id=feed_id, before=seen_before)
+                partial(
+                    upkeep.seen_before,
+                    feed_id=feed_id,
+                    before=seen_before,
+                    refreshed=retention.refreshed,
+                )
             )
         have = await self._readers.read(upkeep.count)
         if entries_gone * MERGE_AFTER > have:

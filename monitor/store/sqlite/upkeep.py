@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor.store.port import Retention
 from monitor.store.rows import DAY_MICROS, micros
@@ -56,13 +56,16 @@ def outbox_before(db: sqlite3.Connection, before: datetime) -> int:
     ).rowcount
 
 
-def seen_before(db: sqlite3.Connection, feed_id: int, before: datetime) -> int:
-    """Remove a feed's keys last in it before ``before``; those in it still are younger."""
+def seen_before(
+    db: sqlite3.Connection, feed_id: int, before: datetime, refreshed: timedelta
+) -> int:
+    """Remove a feed's keys refreshed last before ``before``, but none that is in it still: one
+    refreshed within ``refreshed`` of the feed's last reading."""
     return db.execute(
         "DELETE FROM seen WHERE feed_id = ?1 AND day < ?2 AND (day < "
-        "(SELECT parsed_day FROM feeds WHERE id = ?1) OR "
+        "(SELECT parsed_day FROM feeds WHERE id = ?1) - ?3 OR "
         "(SELECT active FROM feeds WHERE id = ?1) = 0)",
-        (feed_id, micros(before) // DAY_MICROS),
+        (feed_id, micros(before) // DAY_MICROS, refreshed.days),
     ).rowcount
 
 

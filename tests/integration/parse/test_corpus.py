@@ -18,9 +18,9 @@ import pytest
 
 from monitor.sources.parse.decode import decode
 from monitor.sources.parse.draft import finish_feed
-from monitor.sources.parse.fast import Fallback
 from monitor.sources.parse.read import parse, read_fast_or_mended
 from monitor.sources.parse.reference import read_with_feedparser
+from monitor.sources.parse.tree import Fallback
 from monitor.values import Entry
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -49,7 +49,7 @@ def test_the_same_as_in_process() -> None:
                 GOOD, url="https://a.example/"
             )
             known = frozenset(parse(GOOD).digests)
-            assert (await made.parse(GOOD, known=known)).entries[0].title == "Fine"
+            assert (await made.parse(GOOD, known=known)).known == len(known)
 
     run(main)
 

@@ -12,7 +12,7 @@ import pytest
 from monitor.config.models import PollingSettings
 from monitor.sources import rhythm
 from monitor.sources.fetch import FetchOutcome
-from monitor.sources.schedule import after_poll, alarm, common_pace, health
+from monitor.sources.schedule import REFRESH, after_poll, alarm, common_pace, health, to_refresh
 from monitor.store.port import FeedState, Validators
 from monitor.values import Entry, Feed, ParsedFeed
 
@@ -461,3 +461,21 @@ class TestRhythm:
         assert rhythm.from_dates(rare, NOW).rate < 1.5
         assert rhythm.from_dates([], NOW).rate == rhythm.PRIOR_RATE
         assert rhythm.from_dates([NOW - 400 * DAY], NOW).rate < 1
+
+
+def test_entries_known_to_the_letter_count_and_keep_the_newest() -> None:
+    state = after(an_outcome(), parsed())
+    later = after(an_outcome(), replace(parsed(0), known=20), state, now=NOW + HOUR)
+    assert later.last_status == "ok: 20 entries, 0 new"
+    assert health(later, NOW)["newest"] == (NOW - HOUR).isoformat()
+
+
+def test_a_feed_is_read_whole_now_and_then() -> None:
+    some = replace(parsed(1), known=19)
+    state = after(an_outcome(), parsed())
+    assert not to_refresh(state, NOW + REFRESH - DAY)
+    assert to_refresh(state, NOW + REFRESH)
+    assert to_refresh(after(an_outcome(), some, state, now=NOW + REFRESH), NOW + REFRESH)
+    assert not to_refresh(after(an_outcome(), parsed(), state, now=NOW + REFRESH), NOW + REFRESH)
+    part = an_outcome(http_status=226)  # a delta: the others may be in the feed still
+    assert to_refresh(after(part, parsed(), state, now=NOW + REFRESH), NOW + REFRESH)
