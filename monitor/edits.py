@@ -38,7 +38,7 @@ async def retake(
     stored = found.entry
     if feed.full_text != "never" and is_teaser(each.entry) and not is_teaser(stored.entry):
         # The feed changed its teaser; the article that was read stays.
-        each = replace(each, entry=replace(each.entry, content=stored.entry.content))
+        each = each._replace(entry=replace(each.entry, content=stored.entry.content))
     document = document_of(stored.id, feed, draft.parsed, each.entry, now)
     matches = ruleset.current(ruleset.match(document), document.published, now)
     decision = index.revise(document, now)

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from monitor.documents import document_of
 from monitor.ids import new_id
-from monitor.polls import Polled
+from monitor.polls import Polled, seen
 from monitor.rules import RuleSet
 from monitor.sources.articles import ArticleReader, is_teaser
 from monitor.store.port import Store
 from monitor.stories.error_items import is_error_item
-from monitor.stories.identity import Identified, all_keys, identify, keys_of
+from monitor.stories.identity import Identified, identify, keys_of
 
 
 async def with_articles(
@@ -29,9 +29,9 @@ async def with_articles(
         return polled
     places = [(at, e) for at, e in enumerate(parsed.entries) if not is_error_item(e)]
     entries = [entry for _, entry in places]
-    keys = {key for entry in entries for key in all_keys(keys_of(entry, feed.url))}
-    known = await store.seen(state.id, sorted(keys)) if keys else {}
-    identified = identify(entries, known, feed.url, lambda: new_id(now), feed.identity)
+    keys = [keys_of(entry, feed.url) for entry in entries]
+    known = await seen(store, state, keys)
+    identified = identify(entries, keys, known, lambda: new_id(now), feed.identity)
 
     def matches(each: Identified) -> bool:
         assert each.entry_id is not None

@@ -23,7 +23,7 @@ from monitor.failpoints import failpoint
 from monitor.full_text import with_articles
 from monitor.ids import new_id
 from monitor.memory import Memory
-from monitor.polls import Committed, Draft, Polled, digests_name, without_errors
+from monitor.polls import Committed, Draft, Polled, digests_name, seen, without_errors
 from monitor.sources.articles import ArticleReader
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import with_hold
@@ -32,7 +32,7 @@ from monitor.sources.rhythm import DEFAULT_PACE
 from monitor.sources.schedule import after_poll, common_pace, to_refresh
 from monitor.sources.websub import pushed
 from monitor.store.port import EntryMatch, FeedState, OutboxRow, PollCommit, Store, StoredEntry
-from monitor.stories.identity import Identified, all_keys, identify, keys_of
+from monitor.stories.identity import Identified, identify, keys_of
 from monitor.stories.summary import summarise
 from monitor.stories.urls import canonical_url
 from monitor.stories.weights import WINDOW
@@ -225,7 +225,7 @@ class Pipeline:
                 article = articles.get(each.entry)
                 if article is not None and article.text:
                     # Known by the keys of the feed's own words: the next poll brings those again.
-                    each = replace(each, entry=replace(each.entry, content=article.text))
+                    each = each._replace(entry=replace(each.entry, content=article.text))
                 await self._take(draft, each, planned, baseline=old)
                 if article is not None and article.note:
                     draft.note(f"article not read: {article.note}")
@@ -239,9 +239,9 @@ class Pipeline:
     async def _identify(
         self, feed: Feed, state: FeedState, entries: Sequence[Entry], now: datetime
     ) -> tuple[Identified, ...]:
-        keys = {key for entry in entries for key in all_keys(keys_of(entry, feed.url))}
-        known = await self._store.seen(state.id, sorted(keys)) if keys else {}
-        return identify(entries, known, feed.url, lambda: new_id(now), feed.identity)
+        keys = [keys_of(entry, feed.url) for entry in entries]
+        known = await seen(self._store, state, keys)
+        return identify(entries, keys, known, lambda: new_id(now), feed.identity)
 
     def _is_news(self, feed: Feed, state: FeedState, entry: Entry, now: datetime) -> bool:
         """Tell whether an entry of a first poll is to alert: asked for, or dated after the feed

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.baseline import BaselineLog
 from monitor.sources.fetch import FetchOutcome
-from monitor.store.port import EntryMatch, FeedState, OutboxRow, PollCommit, SeenKey, StoredEntry
+from monitor.store.port import (
+    EntryMatch,
+    FeedState,
+    OutboxRow,
+    PollCommit,
+    SeenKey,
+    Store,
+    StoredEntry,
+)
 from monitor.stories.error_items import is_error_item
-from monitor.stories.identity import Identified, all_keys
+from monitor.stories.identity import EntryKeys, Identified, all_keys
 from monitor.stories.index import StoryIndex
 from monitor.values import Entry, Feed, ParsedFeed
 
@@ -45,6 +53,16 @@ def digests_name(state: FeedState) -> str:
     return f"digests/{state.id}"
 
 
+async def seen(
+    store: Store, state: FeedState, keys: Sequence[EntryKeys]
+) -> Mapping[bytes, SeenKey]:
+    """Return what a feed has seen of its entries' keys; before its first good poll, nothing."""
+    if state.baselined_at is None:
+        return {}
+    wanted = {key for each in keys for key in all_keys(each)}
+    return await store.seen(state.id, sorted(wanted)) if wanted else {}
+
+
 def without_errors(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Part what a bridge posted for its own errors, as reasons in words, from entries."""
     reasons = [is_error_item(entry) for entry in entries]
@@ -76,7 +94,8 @@ class Draft:
 
     def remember(self, each: Identified) -> None:
         self._seen.extend(each.seen)
-        self._touched.extend(all_keys(each.keys))
+        if each.status != "new":
+            self._touched.extend(all_keys(each.keys))
 
     def note(self, words: str) -> None:
         """Add to what became of the last entry."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from monitor.values import Entry, Feed, Match, Receipt, Story, StoryKind
 
@@ -57,8 +57,7 @@ class FeedState:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SeenKey:
+class SeenKey(NamedTuple):  # many are made: as a dataclass it takes three times as long
     """One identity key of an entry in one feed, and the entry it belongs to.
 
     ``kind`` tells what was hashed: the raw GUID, the canonical URL, the normalised title, or the

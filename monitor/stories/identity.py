@@ -27,13 +27,10 @@ entries of one document share, and a link to a site's front page, say nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
-from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urljoin
 
 from monitor.store.port import SeenKey, SeenKind
@@ -59,8 +56,7 @@ MOVED_ENTRIES = 5
 MOVED_SHARE = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class EntryKeys:
+class EntryKeys(NamedTuple):
     """What an entry can be recognised by: BLAKE2b-128 digests, None where it says nothing.
 
     ``shapes`` are the digests of the shapes of title and text (see the module's text), where there
@@ -77,8 +73,7 @@ class EntryKeys:
     text_words: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(NamedTuple):
     """What became of one entry, with the keys to store.
 
     ``entry_id`` is the entry it is (new or known). ``seen`` holds the keys to add or to point
@@ -93,15 +88,12 @@ class Identified:
     seen: tuple[SeenKey, ...]
 
 
-# A poll asks twice: for what the store knows, and to decide. Most documents fit; memory is bounded.
-@lru_cache(maxsize=1024)
 def keys_of(entry: Entry, feed_url: str) -> EntryKeys:
     """Return the keys of ``entry``; links are resolved against ``feed_url``."""
     url = canonical_url(_absolute(entry.url, feed_url))
-    source = entry.source
-    title = normal_title(entry.title, source)
+    title = normal_title(entry.title, entry.source)
     title_words = title.split()
-    text_words = words(f"{entry.summary[:MAX_TEXT]}\n{entry.content[:MAX_TEXT]}")
+    text_words = words(_text(entry))
     guid = entry.raw_id[:MAX_GUID].strip() if entry.raw_id else ""
     text = " ".join(text_words) or f"\x00{title}\x00{url}"
     return EntryKeys(
@@ -118,14 +110,13 @@ def keys_of(entry: Entry, feed_url: str) -> EntryKeys:
 
 def all_keys(keys: EntryKeys) -> tuple[bytes, ...]:
     """Return every digest there is, for ``Store.seen`` and as the keys still in the feed."""
-    given = (keys.guid, keys.url, keys.title, keys.text, keys.title_shape, keys.text_shape)
-    return tuple(dict.fromkeys(key for key in given if key is not None))
+    return tuple(dict.fromkeys([key for key in keys[:6] if key is not None]))
 
 
 def identify(
     entries: Sequence[Entry],
+    keys: Sequence[EntryKeys],
     known: Mapping[bytes, SeenKey],
-    feed_url: str,
     new_id: Callable[[], str],
     override: Override | None = None,
 ) -> tuple[Identified, ...]:
@@ -133,8 +124,8 @@ def identify(
 
     Args:
         entries: the document's entries, in its order.
+        keys: the keys of each (``keys_of``).
         known: what the feed has seen, by digest; must cover ``all_keys`` of every entry.
-        feed_url: what relative links are resolved against.
         new_id: makes the id of a new entry.
         override: the one key that decides alone, where the feed's owner knows better. An entry
             without that key falls back to the table.
@@ -142,11 +133,12 @@ def identify(
     Returns:
         One result an entry, in order; a double inside the document is known by its first.
     """
-    keys = [keys_of(entry, feed_url) for entry in entries]
     document = _Document(keys, known)
     return tuple(
-        document.take(entry, each, new_id, override)
-        for entry, each in zip(entries, keys, strict=True)
+        [
+            document.take(entry, each, new_id, override)
+            for entry, each in zip(entries, keys, strict=True)
+        ]
     )
 
 
@@ -177,16 +169,31 @@ class _Document:
         new_id: Callable[[], str],
         override: Override | None,
     ) -> Identified:
+        if self._known.keys().isdisjoint(keys[:6]):
+            return self._new(entry, keys, new_id(), "not seen before")
         found = self._find(keys)
         entry_id, reason = _forced(keys, found, override) or self._decide(keys, found)
-        status: Status = "new"
         if entry_id is None:
-            entry_id = new_id()
-        else:
-            status = "known" if found.same_title and found.same_text else "changed"
-        seen = tuple(self._to_store(keys, entry_id, is_new=status == "new"))
-        self._known.update((each.key, each) for each in seen)
-        return Identified(entry, keys, status, entry_id, reason, seen)
+            return self._new(entry, keys, new_id(), reason)
+        status: Status = "known" if found.same_title and found.same_text else "changed"
+        seen = [each for each in _seen_keys(keys, entry_id) if each.key not in self._known]
+        return self._done(entry, keys, status, entry_id, reason, seen)
+
+    def _new(self, entry: Entry, keys: EntryKeys, entry_id: str, reason: str) -> Identified:
+        return self._done(entry, keys, "new", entry_id, reason, _seen_keys(keys, entry_id))
+
+    def _done(
+        self,
+        entry: Entry,
+        keys: EntryKeys,
+        status: Status,
+        entry_id: str,
+        reason: str,
+        seen: Sequence[SeenKey],
+    ) -> Identified:
+        for each in seen:
+            self._known[each.key] = each
+        return Identified(entry, keys, status, entry_id, reason, tuple(seen))
 
     def _find(self, keys: EntryKeys) -> _Found:
         guid = None if keys.guid in self._shared_guids else self._owner(keys.guid)
@@ -243,6 +250,8 @@ class _Document:
         return None, "not seen before"
 
     def _has_moved(self, keys: Sequence[EntryKeys]) -> bool:
+        if not self._known:
+            return False
         moved = {
             each.title
             for each in keys
@@ -252,29 +261,29 @@ class _Document:
         }
         return len(moved) >= max(MOVED_ENTRIES, MOVED_SHARE * len(keys))
 
-    def _to_store(self, keys: EntryKeys, entry_id: str, *, is_new: bool) -> list[SeenKey]:
-        kinds: tuple[tuple[SeenKind, bytes | None], ...] = (
-            ("guid", keys.guid),
-            ("url", keys.url),
-            ("title", keys.title),
-            ("text", keys.text),
-            ("title", keys.title_shape),
-            ("text", keys.text_shape),
-        )
-        return [
-            SeenKey(kind, key, entry_id)
-            for kind, key in kinds
-            if key is not None and (is_new or self._owner(key) is None)
-        ]
+
+# What each of an EntryKeys' digests is of, in its order.
+_KINDS: tuple[SeenKind, ...] = ("guid", "url", "title", "text", "title", "text")
+
+
+def _seen_keys(keys: EntryKeys, entry_id: str) -> list[SeenKey]:
+    return [
+        SeenKey(kind, key, entry_id)
+        for kind, key in zip(_KINDS, keys[:6], strict=True)
+        if key is not None
+    ]
 
 
 def _shared(keys: Sequence[EntryKeys]) -> frozenset[bytes]:
     """Return the GUIDs that entries with different titles share within one document."""
-    titles: defaultdict[bytes, set[bytes | None]] = defaultdict(set)
-    for each in keys:
-        if each.guid is not None:
-            titles[each.guid].add(each.title)
-    return frozenset(guid for guid, users in titles.items() if len(users) > 1)
+    titles: dict[bytes, bytes | None] = {}
+    return frozenset(
+        [
+            each.guid
+            for each in keys
+            if each.guid is not None and titles.setdefault(each.guid, each.title) != each.title
+        ]
+    )
 
 
 def _forced(
@@ -295,10 +304,16 @@ def _forced(
 
 def _shape(kind: str, given: Sequence[str]) -> bytes:
     """Return the digest of initials and whole numbers; a doubled word counts once."""
-    once = [word for word, _ in groupby(given)]
+    once = [word for word, before in zip(given, ("", *given), strict=False) if word != before]
     # Letters alone are by far the most common, and quickly told.
-    short = (w[0] if w.isalpha() or not any(map(str.isdigit, w)) else w for w in once)
+    short = [w[0] if w.isalpha() or not any(map(str.isdigit, w)) else w for w in once]
     return _digest(kind, " ".join(short))
+
+
+def _text(entry: Entry) -> str:
+    """Return the text that counts."""
+    summary, content = entry.summary[:MAX_TEXT], entry.content[:MAX_TEXT]
+    return f"{summary}\n{content}" if content else summary
 
 
 def _absolute(url: str | None, base: str) -> str | None:

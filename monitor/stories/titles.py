@@ -35,6 +35,8 @@ _BRACKETED_END = re.compile(
 )
 _BARS = re.compile(r"\s+(?:\||::|»|·|•|›)\s*|\s*\|\s+")
 _DASHES = re.compile(r"\s+(?:-|–|—|―)\s+")
+# Without one of these (or what is no word at its start) there is nothing on a title to take off.
+_HUNG_ON = re.compile(r"^\W|[:：|!！»·•›\-–—―\[(【]")
 _SUFFIX_WORDS = 5  # "The New York Times International" has five
 _HEADLINE_WORDS = 4  # fewer before the separator: the tail may well be what tells titles apart
 
@@ -47,6 +49,8 @@ def bare_title(title: str, source: str | None = None) -> str:
         source: the outlet's name where it is known; a suffix equal to it goes at any length.
     """
     out = title[:MAX_TITLE].strip()
+    if not _HUNG_ON.search(out):
+        return out
     for _ in range(3):  # "BREAKING: UPDATE 2-" has two; three bound the work
         shorter = _PREFIX.sub("", out, count=1)
         if shorter == out or not words(shorter):

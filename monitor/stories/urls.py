@@ -42,6 +42,18 @@ _INDEX = re.compile(r"/(?:index|default)\.(?:html?|php\d?|aspx?|jsp)$", re.IGNOR
 _PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?;]*", re.IGNORECASE)
 _IN_TOKEN = re.compile(rb"https?://[\x21-\x7e]+")
 
+# The address of an article as most are: a host without a port and a path of plain letters.
+_PLAIN_URL = re.compile(
+    r"https?://((?:[a-z0-9-]+\.)+[a-z]{2,24})((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+)/?"
+)
+# What makes it more than it seems: mobile and AMP pages, index pages, redirectors, caches.
+_NOT_PLAIN = re.compile(
+    r"//(?:www\d?|m|mobile|amp|touch|wap|mobi)\.|//[^./]+\.(?:m|mobile)\."
+    r"|[/.]amp(?:[./]|html|project|$)|/(?:index|default)\."
+    r"|//[^/]*(?:google\.|bing|facebook|instagram|outlook|umblr|youtube|reddit|vk\.com|slack"
+    r"|linkedin|getpocket)",
+    re.IGNORECASE,
+)
 # Redirectors whose address carries the target: host suffix, path start, parameters to look in.
 _REDIRECTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("google.", "/url", ("url", "q")),
@@ -67,6 +79,9 @@ def canonical_url(url: str | None) -> str | None:
     """
     if not url:
         return None
+    plain = _PLAIN_URL.fullmatch(url, 0, MAX_URL)
+    if plain and not _NOT_PLAIN.search(url):
+        return f"//{plain[1]}{plain[2].lower()}"
     for _ in range(4):  # a wrapper in a wrapper; four bound the work
         parts = _split(url)
         if parts is None:

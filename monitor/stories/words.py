@@ -15,8 +15,9 @@ _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2
 # Diacritics of Latin, Greek and Cyrillic; the marks of other scripts are letters of their own.
 _DIACRITICS = re.compile("[\u0300-\u036f]")
 _APOSTROPHE_S = re.compile(r"[’'‘`´]s\b")
-_APOSTROPHES = re.compile(r"(?<=\w)[’'‘`´](?=\w)")
-_GROUPED = re.compile(r"(?<=\d),(?=\d{3}\b)")
+# What stands before is looked at last: so the sign itself is searched for, which is quick.
+_APOSTROPHES = re.compile(r"[’'‘`´](?<=\w.)(?=\w)")
+_GROUPED = re.compile(r",(?<=\d,)(?=\d{3}\b)")
 # Scripts written without blanks give one word a character; the rest is runs of letters, marks and
 # digits, with a decimal point or comma inside a number.
 _SINGLE = (
@@ -25,6 +26,10 @@ _SINGLE = (
 )
 _WORD = re.compile(rf"\d+(?:\.\d+)+|[{_SINGLE}]|[^\W_{_SINGLE}]+")
 _ASCII_WORD = re.compile(r"\d+(?:\.\d+)+|[a-z0-9]+")
+_DECIMAL = re.compile(r"\d\.\d")
+_BLANKED = bytes(
+    code if chr(code) in "abcdefghijklmnopqrstuvwxyz0123456789" else 32 for code in range(256)
+)
 
 
 def folded(text: str) -> str:
@@ -42,5 +47,8 @@ def folded(text: str) -> str:
 def words(text: str) -> list[str]:
     """Return the folded words of ``text`` in order; linear in its length."""
     out = folded(text)
-    found: list[str] = (_ASCII_WORD if out.isascii() else _WORD).findall(out)
-    return found
+    if not out.isascii():
+        return _WORD.findall(out)
+    if "." in out and _DECIMAL.search(out):
+        return _ASCII_WORD.findall(out)
+    return out.encode("ascii").translate(_BLANKED).decode("ascii").split()

@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -115,12 +114,13 @@ def trimmed_seen_keys(patch: pytest.MonkeyPatch) -> None:
 
     def forgetful(db: sqlite3.Connection, poll: PollCommit) -> None:
         remember(db, poll)
-        if not poll.touched:
+        shown = (*poll.touched, *(each.key for each in poll.seen))
+        if not shown:
             return
-        marks = ", ".join("?" * len(poll.touched))
+        marks = ", ".join("?" * len(shown))
         db.execute(
             f"DELETE FROM seen WHERE feed_id = ? AND key NOT IN ({marks})",
-            (poll.state.id, *poll.touched),
+            (poll.state.id, *shown),
         )
 
     patch.setattr(entries, "_remember", forgetful)
@@ -128,7 +128,13 @@ def trimmed_seen_keys(patch: pytest.MonkeyPatch) -> None:
 
 def guid_only_identity(patch: pytest.MonkeyPatch) -> None:
     """Let the GUID decide alone."""
-    patch.setattr(pipeline, "identify", partial(identity.identify, override="guid"))
+    patch.setattr(
+        pipeline,
+        "identify",
+        lambda entries, keys, known, new_id, _: identity.identify(
+            entries, keys, known, new_id, "guid"
+        ),
+    )
 
 
 def _dropped(patch: pytest.MonkeyPatch, reason: str) -> None:

@@ -82,9 +82,10 @@ class Watch:
     async def poll(self, entries: Sequence[Entry]) -> None:
         self._now += timedelta(minutes=30)
         state = (await self._store.sync_feeds([Feed("f", URL, "Example")], START))["f"]
-        keys = {key for each in entries for key in all_keys(keys_of(each, URL))}
+        entry_keys = [keys_of(each, URL) for each in entries]
+        keys = {key for each in entry_keys for key in all_keys(each)}
         known = await self._store.seen(state.id, sorted(keys))
-        found = identify(entries, known, URL, lambda: new_id(self._now))
+        found = identify(entries, entry_keys, known, lambda: new_id(self._now))
         for each in found:
             if each.status == "new":
                 assert each.entry_id is not None

@@ -26,9 +26,10 @@ class Feed:
         self._ids = (f"e{number}" for number in count(1))
 
     def poll(self, *entries: Entry, override: Override | None = None) -> tuple[Identified, ...]:
-        wanted = {key for entry in entries for key in all_keys(keys_of(entry, FEED))}
+        keys = [keys_of(entry, FEED) for entry in entries]
+        wanted = {key for each in keys for key in all_keys(each)}
         known = {key: self.seen[key] for key in wanted if key in self.seen}
-        found = identify(entries, known, FEED, lambda: next(self._ids), override)
+        found = identify(entries, keys, known, lambda: next(self._ids), override)
         self.seen.update((key.key, key) for each in found for key in each.seen)
         return found
 
