@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from monitor.alerts.stats import ENOUGH, candidates, phrases
 from monitor.config.models import RuleSettings, Settings
-from monitor.rules import compile_rules, search_tokens
+from monitor.rules import compile_rules, words_of
 from monitor.stories.stopwords import STOP
 from monitor.values import Document
 
@@ -66,7 +66,7 @@ def propose(
         if matches:
             firing.append((story, document))
             for hit in matches[0].hits:
-                words.update(search_tokens(hit.text))
+                words.update(words_of(hit.text))
     told = {story for story, _ in firing}
     rejected = {story for story in told if verdicts.get(story, False)}
     accepted = {story for story in told if not verdicts.get(story, True)}
@@ -77,7 +77,7 @@ def propose(
         if story in found:
             texts = (document.title, document.summary, document.content)
             cut = [text[:_READ] if story in rejected else text for text in texts]
-            found[story] |= phrases(cut, search_tokens, _SILENT | words)
+            found[story] |= phrases(cut, words_of, _SILENT | words)
     terms = candidates(
         [found[story] for story in sorted(rejected)], [found[story] for story in sorted(accepted)]
     )

@@ -201,6 +201,31 @@ class EntityMention:
     type: str = "other"
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A token that a text has; with ``starts`` any token that begins so."""
+
+    text: str
+    starts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All of the parts; of none, every text."""
+
+    parts: tuple[Wording, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of the parts; of none, no text."""
+
+    parts: tuple[Wording, ...]
+
+
+Wording = Word | AllOf | AnyOf
+"""What the tokens of a text must be for it to be worth a closer look (no order, no fields)."""
+
 StoryKind = Literal["new", "duplicate", "update", "none"]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from monitor.rules.ruleset import RuleSet
-from monitor.rules.text import search_tokens
+from monitor.rules.text import words_of
 from monitor.rules.text.inflect import singular
 from monitor.values import Document
 
@@ -74,7 +74,7 @@ def aho_corasick(ruleset: RuleSet) -> Peer | None:
 
     def run(document: Document) -> int:
         row = []
-        for token in search_tokens(f"{document.title}\n{document.content}"):
+        for token in words_of(f"{document.title}\n{document.content}"):
             folded = memo.get(token)
             if folded is None:
                 folded = memo[token] = singular(token)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,40 +22,22 @@ from monitor.cli.common import (
     run_async,
     stdout_console,
 )
-from monitor.cli.parse import Body, Reader, allow_option
+from monitor.cli.parse import allow_option
 from monitor.cli.workers import worker_json, workers_of, workers_table
 from monitor.clock import SystemClock
 from monitor.config.edit import append_feed, append_feeds
 from monitor.config.load import feeds as configured_feeds
 from monitor.config.load import load
-from monitor.errors import EXIT_FINDINGS, FetchError, ParseError, UsageError
+from monitor.errors import EXIT_FINDINGS, UsageError
 from monitor.loading import state_target
-from monitor.sources.discover import feed_links, usual_feeds
 from monitor.sources.opml import OpmlFeed, OpmlList, read_addresses, read_opml, write_opml
-from monitor.sources.parse import ParsePool
 from monitor.sources.rhythm import from_text
+from monitor.sources.site import Candidate, discover_feeds
 from monitor.store.port import FeedState
-from monitor.values import Feed, ParsedFeed
+from monitor.values import Feed
 
 if TYPE_CHECKING:
     from monitor.store.postgres.cluster import WorkerRow
-
-_TRIED = 12  # candidates of one site that are fetched
-_WALL = timedelta(seconds=10)  # for one document: somebody is waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An address that turned out to be a feed."""
-
-    url: str
-    title: str
-    entries: int
-    newest: datetime | None
-
-    def as_json(self) -> dict[str, Any]:
-        newest = self.newest and f"{self.newest:%Y-%m-%dT%H:%M:%SZ}"
-        return {"url": self.url, "title": self.title, "entries": self.entries, "newest": newest}
 
 
 @click.group()
@@ -178,7 +158,7 @@ def health_of(feed: Feed, state: FeedState | None) -> dict[str, Any]:
 @json_option
 def discover(site: str, allow: tuple[str, ...], as_json: bool) -> None:
     """Find the feeds of a site; exit code 1 when there is none."""
-    found = run_async(lambda: _discover(_address(site), allow))
+    found = run_async(lambda: discover_feeds(site, allow))
     if as_json:
         for each in found:
             emit(each.as_json())
@@ -201,7 +181,7 @@ def add(
     """Add a feed, or the first feed a site names, to the configuration."""
     loaded = load(config_path, os.environ)
     ranges = (*allow, *loaded.settings.network.allow)
-    found = run_async(lambda: _discover(_address(site), ranges))
+    found = run_async(lambda: discover_feeds(site, ranges))
     if not found:
         raise UsageError(f"{site}: no feed found; give the feed's own address")
     feed: dict[str, Any] = {"url": found[0].url}
@@ -263,53 +243,6 @@ def export(config_path: Path, output: Path | None) -> None:
     click.echo(f"{len(listed)} feeds written to {output}", err=True)
 
 
-async def _discover(url: str, allow: tuple[str, ...]) -> list[Candidate]:
-    """Return the feeds of a site: the address itself, what its page names, or usual places."""
-    async with AsyncExitStack() as stack:
-        reader = Reader(allow)
-        stack.push_async_callback(reader.aclose)
-        pool = ParsePool(wall=_WALL, max_entries=None)
-        stack.push_async_callback(pool.aclose)
-        body = await reader.read(url)  # a site that can't be reached is an error, not "no feed"
-        here = body.url or url
-        itself = await _candidate(pool, body, here)
-        if itself is not None:
-            return [itself]
-        named = feed_links(body.data, content_type=body.content_type, url=here)
-        found = await _tried(reader, pool, [each.url for each in named][:_TRIED])
-        if not found:
-            found = (await _tried(reader, pool, usual_feeds(here)[:_TRIED]))[:1]
-        return found
-
-
-async def _tried(
-    reader: Reader, pool: ParsePool, addresses: list[str] | tuple[str, ...]
-) -> list[Candidate]:
-    found: list[Candidate] = []
-    for address in addresses:
-        try:
-            body = await reader.read(address)
-        except FetchError:
-            continue
-        candidate = await _candidate(pool, body, body.url or address)
-        if candidate is not None and candidate.url not in [each.url for each in found]:
-            found.append(candidate)
-    return found
-
-
-async def _candidate(pool: ParsePool, body: Body, url: str) -> Candidate | None:
-    try:
-        feed = await pool.parse(body.data, content_type=body.content_type, url=url)
-    except ParseError:
-        return None
-    return Candidate(url, feed.title, len(feed.entries), _newest(feed))
-
-
-def _newest(feed: ParsedFeed) -> datetime | None:
-    dates = [entry.published for entry in feed.entries if entry.published]
-    return max(dates, default=None)
-
-
 def _show(found: list[Candidate]) -> None:
     table = Table("url", "title", "entries", "newest")
     for each in found:
@@ -328,10 +261,6 @@ def _setting(feed: OpmlFeed, names: set[str]) -> dict[str, Any]:
     if feed.tags:
         setting["tags"] = list(feed.tags)
     return setting
-
-
-def _address(site: str) -> str:
-    return site if "://" in site else f"https://{site}"
 
 
 def _listed(body: bytes) -> OpmlList:

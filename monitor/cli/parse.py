@@ -5,31 +5,24 @@ Their JSON lines are a stable machine interface (docs/reference/machine-interfac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import click
 from rich.table import Table
 from rich.text import Text
 
 from monitor.cli.common import emit, json_option, run_async, stdout_console
-from monitor.clock import SystemClock
-from monitor.config.models import NetworkSettings
 from monitor.errors import EXIT_FINDINGS, FetchError, NewswatchError, ParseError
-from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
-from monitor.values import Entry, Feed, ParsedFeed
+from monitor.sources.reader import Reader
+from monitor.values import Entry, ParsedFeed
 
 if TYPE_CHECKING:
     from monitor.sources.extract import Article
 
-_FILE_LIMIT = 20 * 1024 * 1024  # bytes; the same bound as for a fetched body
 _WALL = timedelta(seconds=20)  # one document at a time, and somebody is waiting for it
 
 
@@ -53,47 +46,6 @@ allow_option = click.option(
     callback=_networks,
     help="A range of private addresses that may be fetched from; repeatable.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What was read of one input; ``url`` is where it came from, None for a file."""
-
-    data: bytes
-    content_type: str | None = None
-    url: str | None = None
-
-
-class Reader:
-    """Reads files and URLs; the network part starts with the first URL."""
-
-    def __init__(self, allow: Iterable[str] = ()) -> None:
-        self._allow = list(allow)
-        self._fetcher: Fetcher | None = None
-
-    async def read(self, source: str) -> Body:
-        """Return the body of a file or URL; raises ``FetchError`` with the reason."""
-        scheme = urlsplit(source).scheme.lower() if "://" in source else ""
-        if scheme in ("http", "https"):
-            return await self._fetch(source)
-        if scheme not in ("", "file"):
-            raise FetchError(f"{scheme}:// can't be read; give a file, or an http(s) address")
-        path = Path(unquote(urlsplit(source).path)) if scheme else Path(source)
-        return Body(_read_file(path))
-
-    async def aclose(self) -> None:
-        if self._fetcher is not None:
-            await self._fetcher.aclose()
-
-    async def _fetch(self, url: str) -> Body:
-        if self._fetcher is None:
-            self._fetcher = Fetcher(
-                NetworkSettings(allow=self._allow), SystemClock(), config_dir=Path.cwd()
-            )
-        outcome = await self._fetcher.fetch(Feed(key=url, url=url, name=url))
-        if outcome.status != "ok":
-            raise FetchError(outcome.message, outcome.reason or "error")
-        return Body(outcome.body, outcome.content_type, outcome.url)
 
 
 @click.command()
@@ -241,16 +193,3 @@ def _show(source: str, feed: ParsedFeed) -> None:
     console.print(table)
     for note in feed.notes:
         console.print(Text(f"note: {note}", style="yellow"))
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as source:
-            data = source.read(_FILE_LIMIT + 1)
-    except OSError as error:
-        raise FetchError(f"{path} can't be read: {error.strerror}", "no_file") from None
-    except ValueError as error:  # a NUL in the path
-        raise FetchError(f"{path!s} can't be read: {error}", "no_file") from None
-    if len(data) > _FILE_LIMIT:
-        raise FetchError(f"{path} is larger than {_FILE_LIMIT // 1024**2} MiB", "too_large")
-    return data

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from monitor.rules.problems import RuleProblem
 from monitor.rules.ruleset import Compiled, RuleSet, compile_rules
-from monitor.rules.text import plain, search_tokens
+from monitor.rules.text import plain, words_of
 
-__all__ = ["Compiled", "RuleProblem", "RuleSet", "compile_rules", "plain", "search_tokens"]
+__all__ = ["Compiled", "RuleProblem", "RuleSet", "compile_rules", "plain", "words_of"]

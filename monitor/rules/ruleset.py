@@ -18,9 +18,10 @@ from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.plan import forms_of
 from monitor.rules.index.trie import Trie
+from monitor.rules.index.wording import any_of, wording_of
 from monitor.rules.lint import TWINS_LIMIT, lint_rule, twins
 from monitor.rules.problems import RuleProblem
-from monitor.values import Document, EntityMention, Match
+from monitor.values import Document, EntityMention, Match, Wording
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ class RuleSet:
         """Return ``match`` of each document."""
         match = self._index.match
         return [match(document) for document in documents]
+
+    def wording(self) -> Wording:
+        """Return what a text's tokens must be for any rule to hold (see ``Wording``)."""
+        index = self._index
+        return any_of([wording_of(plan, index.trie.names) for plan in index.plans])
 
     def entities(self, document: Document) -> tuple[EntityMention, ...]:
         """Return the entities that the document mentions, in order of first mention.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
-from monitor.values import Entry, Feed, Match, Receipt, Story, StoryKind
+from monitor.values import Entry, Feed, Match, Receipt, Story, StoryKind, Wording
 
 OutboxState = Literal["queued", "held", "sending", "sent", "unknown", "dead"]
 SeenKind = Literal["guid", "url", "title", "text"]
@@ -166,6 +166,18 @@ class FoundEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DayCount:
+    """What one day (UTC) brought: ``entries`` in all, by what each was for its story."""
+
+    day: date
+    kinds: Mapping[StoryKind, int]
+
+    @property
+    def entries(self) -> int:
+        return sum(self.kinds.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Pruned:
     """What pruning removed, and the size of the store after it, in bytes."""
 
@@ -258,10 +270,18 @@ class Store(Protocol):
     async def find_entries(self, text_or_url: str, limit: int = 20) -> Sequence[FoundEntry]:
         """Return entries whose URL or id is exactly this (any spelling of the URL stored)."""
 
-    async def search(
-        self, phrases: Sequence[Sequence[str]], since: datetime, limit: int | None = None
-    ) -> Sequence[FoundEntry]:
-        """Return entries that contain, for our own tokens, any of the phrases; newest first."""
+    async def numbers_since(
+        self, since: datetime, wording: Wording | None = None, limit: int | None = None
+    ) -> Sequence[int]:
+        """Return the numbers of entries first seen at or after ``since``, newest first; with
+        ``wording`` of those whose text has it."""
+
+    async def entries_numbered(self, numbers: Sequence[int]) -> Sequence[FoundEntry]:
+        """Return the entries of ``numbers`` that are still there, in that order."""
+
+    async def days(self, since: datetime) -> Sequence[DayCount]:
+        """Return how many entries each day (UTC) brought from ``since`` on, oldest first; those
+        that were there on a feed's first run don't count."""
 
     async def blob(self, name: str) -> bytes | None: ...
 

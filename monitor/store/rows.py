@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -16,6 +16,7 @@ from typing import Any, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from monitor.store.port import (
+    DayCount,
     FeedState,
     FoundEntry,
     OutboxRow,
@@ -25,7 +26,7 @@ from monitor.store.port import (
     StoryRow,
     Validators,
 )
-from monitor.values import Entry, Feed, Hit, Match, Receipt, Story
+from monitor.values import Entry, Feed, Hit, Match, Receipt, Story, StoryKind
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -219,6 +220,16 @@ def stored_entry(row: Sequence[Any]) -> StoredEntry:
 def found_entry(row: Sequence[Any]) -> FoundEntry:
     """Return the found entry of ``ENTRY_COLUMNS``, the feed's key, and a JSON array of rules."""
     return FoundEntry(stored_entry(row), row[16] or "", tuple(json.loads(row[17])))
+
+
+def day_counts(rows: Iterable[Sequence[Any]]) -> tuple[DayCount, ...]:
+    """Return the days of rows with the day since 1970, the kind, and the number; day by day."""
+    days: dict[int, dict[StoryKind, int]] = {}
+    for day, kind, count in rows:
+        days.setdefault(day, {})[kind] = count
+    return tuple(
+        DayCount((EPOCH + timedelta(days=day)).date(), kinds) for day, kinds in days.items()
+    )
 
 
 def match_row(entry_id: str, match: Match) -> tuple[Any, ...]:

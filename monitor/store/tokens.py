@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Iterable
+
+from monitor.values import AllOf, Word, Wording
 
 # ASCII letters and digits and every character above U+007F are parts of a token for FTS5's `ascii`
 # tokenizer, which folds ASCII case (sqlite.org/fts5.html §4.3.2); neither they nor PostgreSQL's
@@ -23,3 +26,42 @@ def encode(token: str) -> str:
         # Not hexadecimal at its end, so that it can't be taken for another escaped token.
         return f"{_ESCAPE}{hashlib.blake2b(raw, digest_size=16).hexdigest()}h"
     return _ESCAPE + raw.hex()
+
+
+def beginnings(start: str) -> tuple[str, ...]:
+    """Return the beginnings that the spellings of all tokens have which begin with ``start``.
+
+    Of tokens of more than 64 bytes, only a digest is kept: they aren't found so.
+    """
+    escaped = _ESCAPE + start.encode("utf-8", "surrogatepass").hex()
+    if start.startswith(_ESCAPE) or not _PLAIN.fullmatch(start):
+        return (escaped,)
+    return (start, escaped)
+
+
+def spelled(wording: Wording, word: Callable[[Word], str], every: str, either: str) -> str | bool:
+    """Return a wording in a database's query language, or whether every text or none has it.
+
+    Args:
+        word: writes one word.
+        every: stands between parts that must all be there, blanks included.
+        either: stands between parts of which one must.
+    """
+    if isinstance(wording, Word):
+        return word(wording) if wording.text else False
+    want_all = isinstance(wording, AllOf)
+    parts = [spelled(part, word, every, either) for part in wording.parts]
+    if (not want_all) in parts:  # one part decides
+        return not want_all
+    written = list(dict.fromkeys(part for part in parts if isinstance(part, str)))
+    if not written:
+        return want_all
+    if len(written) == 1:
+        return written[0]
+    return f"({(every if want_all else either).join(written)})"
+
+
+def any_spelling(spellings: Iterable[str], either: str) -> str:
+    """Return spellings of one word as parts of which one must be there."""
+    parts = list(spellings)
+    return parts[0] if len(parts) == 1 else f"({either.join(parts)})"

@@ -1,11 +1,13 @@
-"""Store contract: search by phrases of our own tokens."""
+"""Store contract: entries by the words of their texts, and how many each day brought."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pytest
 
 from monitor.store.port import PollCommit, Store
-from monitor.values import Entry
+from monitor.values import AllOf, AnyOf, Entry, Word, Wording
 from tests.contract.samples import DAY, MINUTE, NOW, entry, feed
 
 pytestmark = pytest.mark.anyio
@@ -28,47 +30,84 @@ async def fill(store: Store) -> None:
     await store.commit_polls([PollCommit(state, entries)])
 
 
+def has(*words: str) -> AllOf:
+    return AllOf(tuple(Word(word) for word in words))
+
+
 @pytest.mark.parametrize(
-    ("phrases", "found"),
+    ("wording", "found"),
     [
-        ([["arms", "deals"]], [1]),
-        ([["deals", "arms"]], []),
-        ([["arms"]], [2, 1]),
-        ([["syria", "moscow"]], []),  # a phrase never crosses from title to summary
-        ([["wins", "the"]], []),
-        ([["arms", "deals"], ["syria", "wins"]], [2, 1]),
-        ([["дамаск"]], [3]),
-        ([["大統領"]], [3]),
-        ([["zq00"]], [4]),
-        ([["and"]], [4]),
-        ([["and", "or", "near"]], [4]),
-        ([["naïve"]], [4]),
-        ([["naive"]], []),
-        ([["x" * 40_000]], [5]),
-        ([["x" * 39_999]], []),
-        ([["ısı", "strasse"]], [5]),
-        ([["isi"]], []),
-        ([['"'], ["*"], ["'; drop table entries; --"]], []),
-        ([[]], []),
-        ([], []),
-        ([["", "arms", ""]], [2, 1]),
+        (has("arms", "deals"), [2, 1]),
+        (has("arms", "deals", "moscow"), [1]),
+        (has("syria", "moscow"), [1]),
+        (AnyOf((Word("moscow"), Word("wins"))), [2, 1]),
+        (AllOf((AnyOf((Word("moscow"), Word("wins"))), Word("winner"))), [2]),
+        (Word("дамаск"), [3]),
+        (Word("大統領"), [3]),
+        (Word("zq00"), [4]),
+        (has("and", "or", "near"), [4]),
+        (Word("naïve"), [4]),
+        (Word("naive"), []),
+        (Word("win", starts=True), [2]),
+        (Word("дам", starts=True), [3]),
+        (Word("zq", starts=True), [4]),
+        (Word("x" * 40_000), [5]),
+        (Word("x" * 39_999), []),
+        (has("ısı", "strasse"), [5]),
+        (Word("isi"), []),
+        (AnyOf((Word('"'), Word("*"), Word("'; drop table entries; --"))), []),
+        (Word(""), []),
+        (AnyOf(()), []),
+        (AllOf((AnyOf(()), Word("arms"))), []),
+        (AllOf(()), [5, 4, 3, 2, 1]),
+        (AnyOf((AllOf(()), Word("arms"))), [5, 4, 3, 2, 1]),
+        (None, [5, 4, 3, 2, 1]),
     ],
 )
-async def test_phrases(store: Store, phrases: list[list[str]], found: list[int]) -> None:
+async def test_wordings(store: Store, wording: Wording | None, found: list[int]) -> None:
     await fill(store)
-    ids = [each.entry.id for each in await store.search(phrases, NOW - DAY)]
-    assert ids == [f"E{number:06}" for number in found]
+    assert await ids(store, await store.numbers_since(NOW - DAY, wording)) == found
+
+
+async def ids(store: Store, numbers: Sequence[int]) -> list[int]:
+    return [int(each.entry.id[1:]) for each in await store.entries_numbered(numbers)]
 
 
 async def test_since_and_limit(store: Store) -> None:
     await fill(store)
-    since = await store.search([["arms"]], NOW + 2 * MINUTE)
-    assert [each.entry.id for each in since] == ["E000002"]
-    limited = await store.search([["arms"]], NOW, limit=1)
-    assert [each.entry.id for each in limited] == ["E000002"]
+    arms = Word("arms")
+    assert await ids(store, await store.numbers_since(NOW + 2 * MINUTE, arms)) == [2]
+    assert await ids(store, await store.numbers_since(NOW, arms, limit=1)) == [2]
+    assert await ids(store, await store.numbers_since(NOW + 4 * MINUTE)) == [5, 4]
+    assert await store.numbers_since(NOW + DAY, arms) == []
 
 
-async def test_thousands_of_phrases(store: Store) -> None:
+async def test_numbers_that_are_gone_are_left_out(store: Store) -> None:
     await fill(store)
-    phrases = [[f"word{number}", "x"] for number in range(3_000)] + [["moscow", "will"]]
-    assert len(await store.search(phrases, NOW)) == 1
+    numbers = list(await store.numbers_since(NOW))
+    assert await ids(store, [999_999, *numbers[3:], numbers[0]]) == [2, 1, 5]
+    assert await store.entries_numbered([]) == []
+
+
+async def test_thousands_of_words(store: Store) -> None:
+    await fill(store)
+    words = tuple(Word(f"word{number}") for number in range(3_000))
+    assert len(await store.numbers_since(NOW, AnyOf((*words, Word("moscow"))))) == 1
+
+
+async def test_days_are_counted_by_kind(store: Store) -> None:
+    state = (await store.sync_feeds([feed("a")], NOW))[feed("a").key]
+    entries = (
+        entry(1, state.id, NOW),
+        entry(2, state.id, NOW, story_kind="duplicate"),
+        entry(3, state.id, NOW, baseline=True),
+        entry(4, state.id, NOW + DAY, story_kind="duplicate"),
+        entry(5, state.id, NOW + DAY, story_kind="duplicate"),
+    )
+    await store.commit_polls([PollCommit(state, entries)])
+    found = await store.days(NOW - DAY)
+    assert [(each.day, dict(each.kinds), each.entries) for each in found] == [
+        (NOW.date(), {"new": 1, "duplicate": 1}, 2),
+        ((NOW + DAY).date(), {"duplicate": 2}, 2),
+    ]
+    assert len(await store.days(NOW + MINUTE)) == 1

@@ -87,6 +87,15 @@ def singular(word: str) -> str:
     return word
 
 
+def spellings(key: str) -> tuple[str, ...]:
+    """Return the words that ``singular`` brings to ``key``."""
+    ends = [key, f"{key}e"] + ([f"{key[:-1]}ie"] if key.endswith("y") else [])
+    found = [word for each in ends for word in (each, f"{each}s")]
+    found += [f"{each[:-2]}en" for each in ends if each.endswith("an")]
+    found += _IRREGULAR
+    return tuple(dict.fromkeys(word for word in found if singular(word) == key))
+
+
 LANGUAGES = {
     "ar": "arabic",
     "ca": "catalan",

@@ -6,15 +6,24 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from monitor.failpoints import failpoint
-from monitor.store.port import FoundEntry, PollCommit, SeenKey, StoredEntry, StoryRow
+from monitor.store.port import (
+    DayCount,
+    FoundEntry,
+    PollCommit,
+    SeenKey,
+    StoredEntry,
+    StoryRow,
+)
 from monitor.store.postgres import bulk, feeds, outbox
 from monitor.store.postgres.bulk import insert, replacing, unique
 from monitor.store.postgres.pool import Connection, Pool, run
 from monitor.store.postgres.search import Tokenize, query, vector
 from monitor.store.rows import (
+    DAY_MICROS,
     ENTRY_COLUMNS,
     KINDS,
     STORY_COLUMNS,
+    day_counts,
     entry_row,
     found_entry,
     match_of,
@@ -27,7 +36,7 @@ from monitor.store.rows import (
     text,
     url_spellings,
 )
-from monitor.values import Match
+from monitor.values import Match, Wording
 
 FOUND = (
     "SELECT "
@@ -36,6 +45,7 @@ FOUND = (
     "(SELECT coalesce(json_agg(m.rule ORDER BY m.rule), '[]')::text FROM matches AS m "
     "WHERE m.entry_id = e.id) FROM entries AS e"
 )
+NUMBERED = FOUND.replace(" FROM entries AS e", ", e.seq FROM entries AS e")
 
 
 async def seen(pool: Pool, feed_id: int, keys: Sequence[bytes]) -> Mapping[bytes, SeenKey]:
@@ -189,19 +199,38 @@ async def find(pool: Pool, text_or_url: str, limit: int) -> Sequence[FoundEntry]
     return [found_entry(row) for row in rows]
 
 
-async def search(
-    pool: Pool, phrases: Sequence[Sequence[str]], since: datetime, limit: int | None
-) -> Sequence[FoundEntry]:
-    """Return entries with any of the phrases, newest first."""
-    wanted = query(phrases)
-    if not wanted:
+async def numbers_since(
+    pool: Pool, at: datetime, wording: Wording | None, limit: int | None
+) -> Sequence[int]:
+    """Return the numbers of entries from ``at`` on that have the wording, newest first."""
+    wanted = True if wording is None else query(wording)
+    if wanted is False:
         return []
+    has, args = ("true", ()) if wanted is True else ("tokens @@ %s::tsquery", (wanted,))
     rows = await pool.rows(
-        f"{FOUND} WHERE e.tokens @@ %s::tsquery AND e.first_seen >= %s "
-        "ORDER BY e.first_seen DESC, e.seq DESC LIMIT %s",
-        (wanted, micros(since), limit),
+        f"SELECT seq FROM entries WHERE {has} AND first_seen >= %s "
+        "ORDER BY first_seen DESC, seq DESC LIMIT %s",
+        (*args, micros(at), limit),
     )
-    return [found_entry(row) for row in rows]
+    return [row[0] for row in rows]
+
+
+async def numbered(pool: Pool, numbers: Sequence[int]) -> Sequence[FoundEntry]:
+    """Return the entries of ``numbers`` that are still there, in that order."""
+    rows = await pool.rows(f"{NUMBERED} WHERE e.seq = ANY(%s::bigint[])", (list(numbers),))
+    found = {row[-1]: found_entry(row) for row in rows}
+    return [found[number] for number in numbers if number in found]
+
+
+async def days(pool: Pool, at: datetime) -> Sequence[DayCount]:
+    """Return how many entries each day brought from ``at`` on, oldest first."""
+    return day_counts(
+        await pool.rows(
+            f"SELECT first_seen / {DAY_MICROS} AS day, story_kind, count(*) FROM entries "
+            "WHERE first_seen >= %s AND baseline = 0 GROUP BY 1, 2 ORDER BY 1",
+            (micros(at),),
+        )
+    )
 
 
 async def blob(pool: Pool, name: str) -> bytes | None:

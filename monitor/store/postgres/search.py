@@ -1,4 +1,4 @@
-"""Our own tokens as a ``tsvector``, and phrases as a ``tsquery``.
+"""Our own tokens as a ``tsvector``, and wordings as a ``tsquery``.
 
 PostgreSQL keeps at most 16,383 positions in a document and 256 of one lexeme
 (postgresql.org/docs/current/textsearch-limitations.html): what lies beyond isn't found.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from monitor.store.tokens import encode
+from monitor.store.tokens import any_spelling, beginnings, encode, spelled
+from monitor.values import Word, Wording
 
 Tokenize = Callable[[str], Sequence[str]]
 POSITIONS = 16_383
@@ -39,9 +40,12 @@ def vector(tokenize: Tokenize, *fields: str) -> str:
     return " ".join(f"'{lexeme}':{','.join(map(str, at))}" for lexeme, at in places.items())
 
 
-def query(phrases: Sequence[Sequence[str]]) -> str:
-    """Return the ``tsquery`` literal for any of ``phrases``, each a sequence of our tokens."""
-    spelled = (
-        " <-> ".join(f"'{encode(token)}'" for token in phrase if token) for phrase in phrases
-    )
-    return " | ".join(dict.fromkeys(f"({phrase})" for phrase in spelled if phrase))
+def query(wording: Wording) -> str | bool:
+    """Return the ``tsquery`` literal for a wording, or whether every text or none has it."""
+    return spelled(wording, _word, " & ", " | ")
+
+
+def _word(word: Word) -> str:
+    if word.starts:
+        return any_spelling((f"'{start}':*" for start in beginnings(word.text)), " | ")
+    return f"'{encode(word.text)}'"

@@ -13,6 +13,7 @@ import psycopg
 
 from monitor.store.migrations import Migration, bundled
 from monitor.store.port import (
+    DayCount,
     FeedState,
     FoundEntry,
     OutboxRow,
@@ -28,7 +29,7 @@ from monitor.store.postgres.errors import state_error
 from monitor.store.postgres.migrate import migrate
 from monitor.store.postgres.pool import Connection, Patience, Pool
 from monitor.store.postgres.search import Tokenize
-from monitor.values import Feed, Match
+from monitor.values import Feed, Match, Wording
 
 T = TypeVar("T")
 # Called within the transaction that stores outbox rows, with the channels they are for.
@@ -134,10 +135,16 @@ class PgStore:
     async def find_entries(self, text_or_url: str, limit: int = 20) -> Sequence[FoundEntry]:
         return await entries.find(self.pool, text_or_url, limit)
 
-    async def search(
-        self, phrases: Sequence[Sequence[str]], since: datetime, limit: int | None = None
-    ) -> Sequence[FoundEntry]:
-        return await entries.search(self.pool, phrases, since, limit)
+    async def numbers_since(
+        self, since: datetime, wording: Wording | None = None, limit: int | None = None
+    ) -> Sequence[int]:
+        return await entries.numbers_since(self.pool, since, wording, limit)
+
+    async def entries_numbered(self, numbers: Sequence[int]) -> Sequence[FoundEntry]:
+        return await entries.numbered(self.pool, numbers)
+
+    async def days(self, since: datetime) -> Sequence[DayCount]:
+        return await entries.days(self.pool, since)
 
     async def blob(self, name: str) -> bytes | None:
         return await entries.blob(self.pool, name)

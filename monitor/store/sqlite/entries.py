@@ -9,11 +9,20 @@ from itertools import islice
 from typing import TypeVar
 
 from monitor.failpoints import failpoint
-from monitor.store.port import FoundEntry, PollCommit, SeenKey, StoredEntry, StoryRow
+from monitor.store.port import (
+    DayCount,
+    FoundEntry,
+    PollCommit,
+    SeenKey,
+    StoredEntry,
+    StoryRow,
+)
 from monitor.store.rows import (
+    DAY_MICROS,
     ENTRY_COLUMNS,
     KINDS,
     STORY_COLUMNS,
+    day_counts,
     entry_row,
     found_entry,
     match_of,
@@ -40,6 +49,7 @@ FOUND = (
     + ", (SELECT key FROM feeds WHERE feeds.id = e.feed_id), "
     "(SELECT json_group_array(rule) FROM matches WHERE matches.entry_id = e.id) FROM entries e"
 )
+NUMBERED = FOUND.replace(" FROM entries e", ", e.seq FROM entries e")
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
@@ -164,6 +174,26 @@ def matched(
         (micros(at), micros(at), after, *rules, -1 if limit is None else limit),
     )
     return [found_entry(row) for row in rows]
+
+
+def numbered(db: sqlite3.Connection, numbers: Sequence[int]) -> Sequence[FoundEntry]:
+    """Return the entries of ``numbers`` that are still there, in that order."""
+    found: dict[int, FoundEntry] = {}
+    for part in chunks(numbers):
+        rows = db.execute(f"{NUMBERED} WHERE e.seq IN ({marks(len(part))})", part)
+        found.update((row[-1], found_entry(row)) for row in rows)
+    return [found[number] for number in numbers if number in found]
+
+
+def days(db: sqlite3.Connection, at: datetime) -> Sequence[DayCount]:
+    """Return how many entries each day brought from ``at`` on, oldest first."""
+    return day_counts(
+        db.execute(
+            f"SELECT first_seen / {DAY_MICROS}, story_kind, count(*) FROM entries "
+            "WHERE first_seen >= ? AND baseline = 0 GROUP BY 1, 2 ORDER BY 1",
+            (micros(at),),
+        )
+    )
 
 
 def of_story(db: sqlite3.Connection, story_id: str) -> Sequence[FoundEntry]:

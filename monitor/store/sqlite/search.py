@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from monitor.store.port import FoundEntry
-from monitor.store.rows import found_entry, micros
-from monitor.store.tokens import encode
+from monitor.store.rows import micros
+from monitor.store.tokens import any_spelling, beginnings, encode, spelled
+from monitor.values import Word, Wording
 
 Tokenize = Callable[[str], Sequence[str]]
 NAME = "entries_text"
@@ -76,26 +76,42 @@ class TextIndex:
         return True
 
 
-def query(phrases: Sequence[Sequence[str]]) -> str:
-    """Return the FTS5 query for any of ``phrases``, each a sequence of our tokens."""
-    spelled = (" ".join(encode(token) for token in phrase if token) for phrase in phrases)
-    return " OR ".join(dict.fromkeys(f'"{phrase}"' for phrase in spelled if phrase))
+def query(wording: Wording) -> str | bool:
+    """Return the FTS5 query for a wording, or whether every text or none has it."""
+    return spelled(wording, _word, " AND ", " OR ")
 
 
-def search(
-    db: sqlite3.Connection,
-    found: str,
-    phrases: Sequence[Sequence[str]],
-    since: datetime,
-    limit: int | None,
-) -> Sequence[FoundEntry]:
-    """Return entries with any of the phrases, newest first. ``found`` is the SELECT to use."""
-    wanted = query(phrases)
-    if not wanted:
+def _word(word: Word) -> str:
+    if word.starts:
+        return any_spelling((f'"{start}" *' for start in beginnings(word.text)), " OR ")
+    return f'"{encode(word.text)}"'
+
+
+def numbers_since(
+    db: sqlite3.Connection, since: datetime, wording: Wording | None, limit: int | None
+) -> Sequence[int]:
+    """Return the numbers of entries from ``since`` on that have the wording, newest first."""
+    wanted = True if wording is None else query(wording)
+    if wanted is False:
         return []
-    rows = db.execute(
-        f"{found} WHERE e.seq IN (SELECT rowid FROM {NAME} WHERE {NAME} MATCH ?) "
-        "AND e.first_seen >= ? ORDER BY e.first_seen DESC, e.seq DESC LIMIT ?",
-        (wanted, micros(since), -1 if limit is None else limit),
-    )
-    return [found_entry(row) for row in rows]
+    at, most = micros(since), -1 if limit is None else limit
+    if wanted is True:
+        rows = db.execute(
+            "SELECT seq FROM entries WHERE first_seen >= ? ORDER BY first_seen DESC, seq DESC "
+            "LIMIT ?",
+            (at, most),
+        )
+    else:
+        # Numbers grow with time, so that the index itself can leave out what is older. After the
+        # clock was set back some of it comes along: it is few, and left out below.
+        first = db.execute(
+            "SELECT min(seq), max(seq) FROM entries WHERE first_seen >= ?", (at,)
+        ).fetchone()
+        if first[0] is None:
+            return []
+        rows = db.execute(
+            f"SELECT rowid FROM {NAME} WHERE {NAME} MATCH ? AND rowid BETWEEN ? AND ? "
+            "ORDER BY rowid DESC LIMIT ?",
+            (wanted, *first, most),
+        )
+    return [row[0] for row in rows]

@@ -16,6 +16,7 @@ from typing import TypeVar
 from monitor.errors import StateError
 from monitor.store.migrations import Migration, bundled
 from monitor.store.port import (
+    DayCount,
     FeedState,
     FoundEntry,
     OutboxRow,
@@ -33,7 +34,7 @@ from monitor.store.sqlite.errors import state_error
 from monitor.store.sqlite.migrate import migrate, sound
 from monitor.store.sqlite.search import TextIndex, Tokenize
 from monitor.store.sqlite.writer import Writer
-from monitor.values import Feed, Match
+from monitor.values import Feed, Match, Wording
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -160,18 +161,18 @@ class SqliteStore:
     async def find_entries(self, text_or_url: str, limit: int = 20) -> Sequence[FoundEntry]:
         return await self._readers.read(partial(entries.find, text_or_url=text_or_url, limit=limit))
 
-    async def search(
-        self, phrases: Sequence[Sequence[str]], since: datetime, limit: int | None = None
-    ) -> Sequence[FoundEntry]:
+    async def numbers_since(
+        self, since: datetime, wording: Wording | None = None, limit: int | None = None
+    ) -> Sequence[int]:
         return await self._readers.read(
-            partial(
-                text_search.search,
-                found=entries.FOUND,
-                phrases=phrases,
-                since=since,
-                limit=limit,
-            )
+            partial(text_search.numbers_since, since=since, wording=wording, limit=limit)
         )
+
+    async def entries_numbered(self, numbers: Sequence[int]) -> Sequence[FoundEntry]:
+        return await self._readers.read(partial(entries.numbered, numbers=numbers))
+
+    async def days(self, since: datetime) -> Sequence[DayCount]:
+        return await self._readers.read(partial(entries.days, at=since))
 
     async def blob(self, name: str) -> bytes | None:
         return await self._readers.read(partial(entries.blob, name=name))

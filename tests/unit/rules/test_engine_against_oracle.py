@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from monitor.config.models import Settings
 from monitor.rules import compile_rules
-from monitor.values import Document
+from monitor.rules.text import search_tokens
+from monitor.values import TEXT_FIELDS, AllOf, Document, Word, Wording
 from tests.oracle.matcher import judge
 
 TODAY = date(2026, 3, 1)
@@ -132,6 +133,25 @@ def test_same_rules_and_same_hits(chosen: list[dict[str, Any]], stories: list[Do
             assert 0.0 <= match.score <= 1.0
             for hit in match.hits:
                 assert story.text(hit.field)[hit.start : hit.end] == hit.text
+
+
+@settings(max_examples=150, deadline=None)
+@given(rules, documents)
+def test_the_index_finds_every_text_that_a_rule_holds_for(
+    rule: dict[str, Any], story: Document
+) -> None:
+    ruleset = compile_rules(configured([rule]), TODAY).ruleset
+    if ruleset.match(story):
+        tokens = [t for name in TEXT_FIELDS for t in search_tokens(story.text(name))]
+        assert has(ruleset.wording(), tokens)
+
+
+def has(wording: Wording, tokens: list[str]) -> bool:
+    if isinstance(wording, Word):
+        starts = wording.text if wording.starts else None
+        return any(t == wording.text or (starts and t.startswith(starts)) for t in tokens)
+    parts = [has(part, tokens) for part in wording.parts]
+    return all(parts) if isinstance(wording, AllOf) else any(parts)
 
 
 @settings(max_examples=40, deadline=None)

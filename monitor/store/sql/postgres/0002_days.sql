@@ -1,0 +1,3 @@
+-- Entries by day and kind, counted without reading their texts.
+CREATE INDEX entries_day ON entries (first_seen, story_kind, baseline);
+DROP INDEX entries_first_seen;
