@@ -56,7 +56,7 @@ def with_item(text: str, section: str, index: int, new: str) -> str:
         raise ValueError(f"`{section}` is not written with a line for each item")
     newline = "\r\n" if "\r\n" in text else "\n"
     inside = " " * (item.column + 2)
-    wanted = [inside + line if line.strip() else "" for line in new.rstrip().splitlines()]
+    wanted = [inside + line if line.strip() else "" for line in new.strip("\n").rstrip().splitlines()]
     at = next(n for n, line in enumerate(wanted) if line and not line.lstrip().startswith("#"))
     wanted[at] = " " * item.column + "- " + wanted[at][len(inside) :]
     lines = text.splitlines(keepends=True)
@@ -75,16 +75,35 @@ def with_appended(path: Path, section: str, data: Any, new: str) -> str:
         return text
 
 
-def with_change(text: str, section: str, index: int, change: Callable[[Any], Any]) -> str:
-    """Return ``text`` with an item as ``change`` makes it; what it leaves stays as written."""
+def with_change(
+    text: str, section: str, index: int, change: Callable[[dict[str, Any]], None]
+) -> str:
+    """Return ``text`` with an item as ``change`` makes it; what it leaves stays as written.
+
+    The short form of a feed, its URL alone, is written out first.
+    """
     alone = item_text(text, section, index)
-    yaml = round_trip()
-    if alone:
-        return with_item(text, section, index, dumped(yaml, change(yaml.load(alone))))
-    data = yaml.load(text)
-    data[section][index] = change(data[section][index])
-    written = dumped(yaml, data).replace("\r\n", "\n")
-    return written.replace("\n", "\r\n") if "\r\n" in text else written
+    if not alone:
+        data = round_trip(Path(section), text)
+        item = data[section][index]
+        data[section][index] = item = {"url": item} if isinstance(item, str) else item
+        change(item)
+        written = dumped(data)
+        return written.replace("\n", "\r\n") if "\r\n" in text else written
+    if isinstance(_read(section, alone), str):
+        alone = f"url: {alone.lstrip()}"
+    data = _read_whole(section, alone)
+    change(data[section][0])
+    return with_item(text, section, index, item_text(dumped(data), section, 0))
+
+
+def _read_whole(section: str, alone: str) -> Any:
+    # As deep as it is written again: comments stay in their columns.
+    return round_trip(Path(section), with_item(f"{section}:\n  - x\n", section, 0, alone))
+
+
+def _read(section: str, alone: str) -> Any:
+    return _read_whole(section, alone)[section][0]
 
 
 def _item(text: str, section: str, index: int) -> Item | None:

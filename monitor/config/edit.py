@@ -202,7 +202,7 @@ def _rewritten(path: Path, text: str, section: str, entries: list[Any]) -> str:
 def round_trip(path: Path, text: str) -> CommentedMap:
     """Return the file's data as ruamel.yaml keeps it; raises ``ConfigError``."""
     try:
-        data = round_trip().load(text)
+        data = _round_trip().load(text)
     except YAMLError as error:
         raise ConfigError([Problem(f"can't be edited: {error}", _top(path))]) from None
     if not isinstance(data, CommentedMap):
@@ -212,7 +212,7 @@ def round_trip(path: Path, text: str) -> CommentedMap:
 
 def dumped(data: Any) -> str:
     """Return the text of what ``round_trip`` gave, with ``\\n`` at line ends."""
-    return dumped(round_trip(), data).replace("\r\n", "\n")
+    return _dumped(_round_trip(), data).replace("\r\n", "\n")
 
 
 def with_lines(lines: list[str], end: int, added: Sequence[str], newline: str) -> str:
@@ -232,13 +232,13 @@ def _item_lines(
 ) -> list[str]:
     """Return the lines of list items; ``spaced``: a blank line before each, before the ``first``
     too."""
-    yaml = round_trip()
+    yaml = _round_trip()
     yaml.indent(mapping=2, sequence=2, offset=0)
     out: list[str] = []
     for number, entry in enumerate(entries):
         out += [""] if spaced and (first or number) else []
         out += [f"{indent}# {line}" for line in (comments[number] if comments else ())]
-        out += [indent + line if line else "" for line in dumped(yaml, [entry]).splitlines()]
+        out += [indent + line if line else "" for line in _dumped(yaml, [entry]).splitlines()]
     return out
 
 
@@ -321,8 +321,7 @@ def _plain_url(text: str) -> bool:
     )
 
 
-def round_trip() -> YAML:
-    """Return a reader and writer of YAML that keeps comments, order and quotes."""
+def _round_trip() -> YAML:
     yaml = YAML()  # round-trip: comments, order and quotes stay
     yaml.preserve_quotes = True
     yaml.width = 4_096  # never fold a line a person wrote
@@ -331,8 +330,7 @@ def round_trip() -> YAML:
     return yaml
 
 
-def dumped(yaml: YAML, data: Any) -> str:
-    """Return ``data`` as ``yaml`` writes it."""
+def _dumped(yaml: YAML, data: Any) -> str:
     out = io.StringIO()
     yaml.dump(data, out)
     return out.getvalue()
