@@ -18,7 +18,7 @@ from monitor.config.reload import Reloader
 from monitor.daemon import Daemon
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
-from monitor.delivery.preflight import refused_token
+from monitor.delivery.preflight import WORKSPACE_BLOB, refused_token, workspace_of
 from monitor.delivery.slack.send import API_URL
 from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import ConfigError, Problem
@@ -103,6 +103,8 @@ async def assembled(
             place = loaded.positions.place(("slack", "token"))
             message = f"Slack refuses the token: {refusal.reason}"
             raise ConfigError([Problem(message, place, refusal.hint)])
+        if workspace := workspace_of(senders):
+            await store.put_blobs({WORKSPACE_BLOB: workspace.encode()})
 
         def reload() -> Watching | None:
             fresh = reloader.check()

@@ -314,6 +314,7 @@ class Alert:
     revision) is unique. ``items`` and ``totals`` are for digests, baselines, catch-up and ops.
     ``key`` is the matched rule's `key:`, which keeps apart what clustering would merge; ``group``
     names what is held together, to be released as one message ("": the channel's next digest).
+    ``score`` is the best of the matches', where it is a story's.
     """
 
     kind: AlertKind
@@ -338,6 +339,7 @@ class Alert:
     totals: tuple[tuple[str, str], ...] = ()
     key: str = ""
     group: str = ""
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ def story_alert(
         reason=reason,
         revision=revision,
         key=key_of(matched.matches),
+        score=max((match.score for match in matched.matches), default=None),
     )
 
 

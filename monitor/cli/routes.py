@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from monitor.alerts.hold import hold
-from monitor.alerts.policy import policy_of
-from monitor.alerts.route import Destination, Labels, Router
-from monitor.alerts.rows import Matched, labels_of
-from monitor.alerts.throttle import Ledger
+from monitor.alerts.route import Labels, Router
 from monitor.cli.common import Watch, config_option, emit, json_option, load_watch
 from monitor.cli.stories import opened, read_stories
-from monitor.config.models import Settings
-from monitor.config.types import DAY_NAMES
 from monitor.delivery.text import clean
 from monitor.errors import UsageError
-from monitor.rules import plain
+from monitor.rehearsal import labels_of_text, moment, rehearse
 from monitor.values import (
     Document,
-    EntityMention,
-    MarkedText,
-    Match,
     Severity,
-    Story,
-    StoryDecision,
-    Summary,
 )
 
 
@@ -80,7 +66,7 @@ def test_routes(
     given = Labels(rules, _severity(severity), entities, tags, categories, language, country, feed)
     found = _labels(watch, stories, title, given, severity is not None)
     for ident, labels, error in found:
-        report = _failed(ident, error) if labels is None else _report(labels, router, settings, at)
+        report = _failed(ident, error) if labels is None else rehearse(labels, router, settings, at)
         line = {"id": ident, **report} if ident is not None else report
         if as_json:
             emit(line)
@@ -111,13 +97,13 @@ def _labels(
             country=given.country,
             feed=given.feed,
         )
-        yield None, _document_labels(watch, document), ""
+        yield None, _labels_of(watch, document), ""
         return
     if stories is None:
         raise UsageError("say what to route: a file of stories, --title TEXT, or --rule NAME")
     with opened(stories) as source:
         for line in read_stories(source):
-            labels = _document_labels(watch, line.document) if line.document else None
+            labels = _labels_of(watch, line.document) if line.document else None
             yield line.id, labels, line.error
 
 
@@ -132,55 +118,6 @@ def _with(given: Labels, severity: Severity) -> Labels:
         given.country,
         given.feed,
     )
-
-
-def _document_labels(watch: Watch, document: Document) -> Labels:
-    ruleset = watch.compiled.ruleset
-    document = plain(document)
-    matches: tuple[Match, ...] = ruleset.match(document)
-    entities: tuple[EntityMention, ...] = ruleset.entities(document)
-    now = datetime.now(UTC)
-    story = Story(document.id, document.title, now, now)
-    matched = Matched(
-        document,
-        document.id,
-        now,
-        StoryDecision(story, "new", ""),
-        matches,
-        entities,
-        Summary("", MarkedText("")),
-    )
-    return labels_of(matched, {rule.name: rule for rule in watch.loaded.settings.rules})
-
-
-def _report(labels: Labels, router: Router, settings: Settings, at: datetime) -> dict[str, Any]:
-    destinations = router.route(labels) if labels.rules else ()
-    return {
-        "rules": list(labels.rules),
-        "severity": labels.severity.label,
-        "entities": list(labels.entities),
-        "at": _text(at),
-        "to": [_destination(each, labels, router, settings, at) for each in destinations],
-        "walk": {rule: list(router.walk(labels, rule)) for rule in labels.rules},
-    }
-
-
-def _destination(
-    destination: Destination, labels: Labels, router: Router, settings: Settings, at: datetime
-) -> dict[str, Any]:
-    policy = policy_of(destination, settings)
-    wait = None
-    if labels.severity is not Severity.CRITICAL:
-        wait = hold(labels, destination, policy, router.rules, (), Ledger(), (), at)
-    held = wait if wait is not None and wait.until > at else None
-    return {
-        "channel": destination.channel,
-        "via": destination.via,
-        "mention": list(destination.mention),
-        "when": "held" if held else "now",
-        "until": _text(held.until) if held else None,
-        "why": held.why if held else "",
-    }
 
 
 def _failed(ident: object, error: str) -> dict[str, Any]:
@@ -214,44 +151,6 @@ def _severity(text: str | None) -> Severity:
         raise UsageError(f"{text!r} is not a severity: write one of {names}") from None
 
 
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@dataclass(frozen=True, slots=True)
-class _Wall:
-    day: int | None
-    clock: time
-
-
-_WALL = re.compile(r"(?:([a-z]{3})[a-z]*\s+)?(\d{1,2}):(\d{2})")
-
-
-def moment(text: str, zone: ZoneInfo, now: datetime) -> datetime:
-    """Read ``2026-12-25T03:00`` (local unless it says otherwise), ``sat 03:00`` (the next
-    Saturday, today included) or ``03:00`` (today); raises ``UsageError``."""
-    text = text.strip()
-    wall = _wall(text.lower())
-    if wall is not None:
-        day = now.astimezone(zone).date()
-        if wall.day is not None:
-            day += timedelta(days=(wall.day - day.weekday()) % 7)
-        return datetime.combine(day, wall.clock, zone)
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is not a time: write 2026-12-25T03:00, 'sat 03:00' or 03:00"
-        ) from None
-    return read if read.tzinfo else read.replace(tzinfo=zone)
-
-
-def _wall(text: str) -> _Wall | None:
-    found = _WALL.fullmatch(text)
-    if not found or (found[1] and found[1] not in DAY_NAMES):
-        return None
-    try:
-        clock = time(int(found[2]), int(found[3]))
-    except ValueError:
-        return None
-    return _Wall(DAY_NAMES.index(found[1]) if found[1] else None, clock)
+def _labels_of(watch: Watch, document: Document) -> Labels:
+    ruleset, settings = watch.compiled.ruleset, watch.loaded.settings
+    return labels_of_text(document, ruleset, settings, datetime.now(UTC))

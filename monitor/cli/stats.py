@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,25 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.alerts.stats import (
-    ENOUGH,
     SHARES,
-    Feedback,
     Latencies,
     Percentiles,
     RuleStats,
     Told,
     latencies,
-    read_feedback,
     repeats,
-    rule_stats,
     sparkline,
     stories_of,
-    told,
-    verdicts,
 )
 from monitor.cli.common import (
     Span,
-    Watch,
     config_option,
     emit,
     json_option,
@@ -43,25 +35,11 @@ from monitor.cli.common import (
 from monitor.clock import SystemClock
 from monitor.config.load import feeds
 from monitor.delivery.text import clean
-from monitor.documents import document_of_stored
-from monitor.proposals import Proposal, propose
-from monitor.reactions import FEEDBACK_BLOB
-from monitor.store.port import FoundEntry
-from monitor.values import Document
+from monitor.figures import Period, figures_of, proposals, read_period
+from monitor.proposals import Proposal
 
 MONTH = timedelta(days=30)
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """What the store holds of a period."""
-
-    since: datetime
-    now: datetime
-    sent: Sequence[Told]
-    feedback: Sequence[Feedback]
-    entries: Sequence[FoundEntry]
 
 
 @click.command()
@@ -72,49 +50,21 @@ def stats(config_path: Path, as_json: bool, since: timedelta) -> None:
     """Show each rule's alerts, what people said of them (precision by week), how fast they came,
     and terms for `none` that would have kept the rejected ones away."""
     watch = load_watch(config_path, tolerant=True)
-    period = run_async(lambda: _read(watch, since))
-    figures = rule_stats(
-        [rule.name for rule in watch.loaded.settings.rules if rule.enabled],
-        period.sent,
-        period.feedback,
-        period.entries,
-        period.since,
-        period.now,
-    )
-    proposed = _proposals(watch, period)
+    now = SystemClock().now()
+
+    async def read() -> Period:
+        async with opened_store(watch.loaded) as store:
+            return await read_period(store, now - since, now)
+
+    period = run_async(read)
+    settings = watch.loaded.settings
+    figures = figures_of(settings, period)
+    known = {feed.key: feed for feed in feeds(watch.loaded)}
+    proposed = proposals(settings, watch.compiled.ruleset.rules, known, period)
     if as_json:
         emit(_as_json(period, figures, proposed))
     else:
         _show(stdout_console(), period, figures, proposed)
-
-
-async def _read(watch: Watch, span: timedelta) -> Period:
-    now = SystemClock().now()
-    since = now - span
-    async with opened_store(watch.loaded) as store:
-        rows = await store.outbox_rows(states=["sent"])
-        blob = await store.blob(FEEDBACK_BLOB)
-        found = await store.entries_since(since)
-    entries = [each for each in found if each.rules and not each.entry.baseline]
-    return Period(since, now, told(rows, since), read_feedback(blob, rows, since), entries)
-
-
-def _proposals(watch: Watch, period: Period) -> dict[str, tuple[Proposal, ...]]:
-    """Return proposals by rule, for the rules with enough that was rejected."""
-    known = {feed.key: feed for feed in feeds(watch.loaded)}
-    out: dict[str, tuple[Proposal, ...]] = {}
-    for name, rule in watch.compiled.ruleset.rules.items():
-        said = verdicts(period.feedback, name)
-        if sum(said.values()) < ENOUGH:
-            continue
-        stories: dict[str, list[Document]] = {}
-        for each in period.entries:
-            if name in each.rules:
-                document = document_of_stored(each, known)
-                stories.setdefault(each.entry.story_id, []).append(document)
-        if found := propose(watch.loaded.settings, rule, said, stories):
-            out[name] = found
-    return out
 
 
 # For machines ------------------------------------------------------------------------------------

@@ -56,7 +56,9 @@ def with_item(text: str, section: str, index: int, new: str) -> str:
         raise ValueError(f"`{section}` is not written with a line for each item")
     newline = "\r\n" if "\r\n" in text else "\n"
     inside = " " * (item.column + 2)
-    wanted = [inside + line if line.strip() else "" for line in new.strip("\n").rstrip().splitlines()]
+    wanted = [
+        inside + line if line.strip() else "" for line in new.strip("\n").rstrip().splitlines()
+    ]
     at = next(n for n, line in enumerate(wanted) if line and not line.lstrip().startswith("#"))
     wanted[at] = " " * item.column + "- " + wanted[at][len(inside) :]
     lines = text.splitlines(keepends=True)

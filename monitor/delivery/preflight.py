@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from monitor.delivery.sender import ChannelRefused, Sender
 from monitor.delivery.slack.send import SlackSender
 
+WORKSPACE_BLOB = "slack/workspace"  # its address, for links to messages
 PATIENCE = 5.0  # seconds, for all questions together
 TOKEN_ERRORS = frozenset(
     {
@@ -48,6 +49,12 @@ async def refused_token(senders: Mapping[str, Sender]) -> Refusal | None:
     if isinstance(result, ChannelRefused) and result.reason in TOKEN_ERRORS:
         return Refusal(None, result.reason, result.hint)
     return None
+
+
+def workspace_of(senders: Mapping[str, Sender]) -> str | None:
+    """Return the workspace's address as Slack told it when it was asked of the token, or None."""
+    slack = (each for each in senders.values() if isinstance(each, SlackSender))
+    return next((each.workspace for each in slack if each.workspace), None)
 
 
 async def refused_channels(senders: Mapping[str, Sender]) -> tuple[Refusal, ...]:

@@ -232,6 +232,9 @@ class Store(Protocol):
     async def update_feed(self, state: FeedState) -> None:
         """Store a feed's state outside a poll (a failed fetch, an operator's wish)."""
 
+    async def make_due(self, key: str, at: datetime) -> bool:
+        """Make an active feed due at ``at`` where it was due later; tells whether it is there."""
+
     # Polls -------------------------------------------------------------------------------------
     async def seen(self, feed_id: int, keys: Sequence[bytes]) -> Mapping[bytes, SeenKey]:
         """Return those of ``keys`` that the feed has seen."""
@@ -245,9 +248,10 @@ class Store(Protocol):
         """Return stories last seen at or after ``since``, oldest first."""
 
     async def entries_since(
-        self, since: datetime, limit: int | None = None
+        self, since: datetime, limit: int | None = None, *, matched: bool = False
     ) -> Sequence[FoundEntry]:
-        """Return entries first seen at or after ``since``, oldest first."""
+        """Return entries first seen at or after ``since``, oldest first; with ``matched`` only
+        those that a rule held for."""
 
     async def matched_entries(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -12,30 +14,67 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import StateError
-from monitor.web.actions import Actions
+from monitor.web.feeds_page import FeedsPage
+from monitor.web.forms import Forms
 from monitor.web.guard import FormToken, Guard
 from monitor.web.lab_page import LabPage
 from monitor.web.machines import machine_routes
-from monitor.web.pages import HERE, Pages
+from monitor.web.now_page import NowPage
+from monitor.web.outbox_page import OutboxPage
+from monitor.web.quality_page import QualityPage
+from monitor.web.render import HERE, Renderer
+from monitor.web.routes_page import RoutesPage
+from monitor.web.silences_page import SilencesPage
 from monitor.web.source import Source
 
 log = logging.getLogger(__name__)
 
 
-def web_app(source: Source) -> Starlette:
-    """Return the ASGI application over ``source``."""
+@dataclass(frozen=True, slots=True)
+class WebApp:
+    """The ASGI application, and what ends its streams and its work aside before it stops."""
+
+    asgi: Starlette
+    close: Callable[[], None]
+
+
+def web_app(source: Source) -> WebApp:
+    """Return the application over ``source``."""
     settings = source.watching().settings.web
     token = settings.token.get_secret_value() if settings.token else None
     form_token = FormToken()
-    pages = Pages(source, form_token)
-    actions = Actions(source, pages, form_token)
-    lab = LabPage(source, pages, actions)
+    renderer = Renderer(form_token, source.clock.now)
+    forms = Forms(renderer, form_token, source.env)
+    now = NowPage(source, renderer)
+    lab = LabPage(source, renderer, forms)
+    quality = QualityPage(source, renderer)
+    parts = (
+        now,
+        FeedsPage(source, renderer, forms),
+        lab,
+        quality,
+        RoutesPage(source, renderer, forms),
+        OutboxPage(source, renderer, forms),
+        SilencesPage(source, renderer, forms),
+        forms,
+    )
+
+    def close() -> None:
+        now.hub.close()
+        lab.close()
+        quality.close()
+
     static = Mount("/static", StaticFiles(directory=HERE / "static"))
-    return Starlette(
-        routes=[*machine_routes(source), *pages.routes(), *actions.routes(), *lab.routes(), static],
+    asgi = Starlette(
+        routes=[
+            *machine_routes(source),
+            *(each for part in parts for each in part.routes()),
+            static,
+        ],
         middleware=[Middleware(Guard, token=token, url=settings.url)],
         exception_handlers={StateError: _store_failed},
     )
+    return WebApp(asgi, close)
 
 
 async def _store_failed(_: Request, error: Exception) -> Response:

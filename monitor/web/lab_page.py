@@ -1,117 +1,292 @@
-"""The rule lab's page: try a rule, see the change it makes to the file, apply it when asked."""
+"""The rule lab: a rule is checked while one types, tried on stored stories and on texts of one's
+own, and its change to the file shown, and written when asked."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import timedelta
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
 
 from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from monitor.config.edit import append_rule
-from monitor.errors import ConfigError
-from monitor.values import Mark, TextField
-from monitor.web.actions import Actions, back, text
-from monitor.web.lab import Draft, Found, read_draft, try_out, try_text
-from monitor.web.pages import Pages
+from monitor.alerts.rows import merged_marks
+from monitor.errors import ConfigError, FetchError, ParseError, StateError
+from monitor.rules import plain
+from monitor.sources.parse import ParsePool
+from monitor.sources.reader import Reader
+from monitor.values import Document, Mark, TextField
+from monitor.web.charts import Row, columns
+from monitor.web.complete import complete
+from monitor.web.draft import Draft, change_for, read_draft, rule_text
+from monitor.web.forms import Forms, text
+from monitor.web.render import Renderer
 from monitor.web.source import Source
+from monitor.web.trial import Found, Trial, try_text
 from monitor.web.words import marked
+
+log = logging.getLogger(__name__)
 
 DAYS = (1, 3, 7, 30)
 AROUND = 160  # characters of text before and after the first mark
+FIRST = 0.7  # seconds that the page waits for the first hits
+TOLD_EVERY = 0.4  # seconds between two states of a trial that a browser is told
+RUNNING = 2  # trials at once
+KEPT = 8  # trials that a page may still ask for
+LISTED = 300  # rules offered by name
 EXAMPLE = "name: Arms deals\nany: [arms deals, weapons sale*]\nnone: [opinion]\n"
+_FIELDS = ("yaml", "days", "url", "title", "body")
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """What the rule says of one text: with a match its title and text marked, without one the
+    clauses that fail by themselves."""
+
+    matches: bool
+    title: Markup
+    quote: Markup
+    lacks: tuple[str, ...] = ()
 
 
 class LabPage:
-    """The addresses of the lab; only `/lab/apply` changes something."""
+    """The addresses of the lab; nothing here changes the configuration without being asked."""
 
-    def __init__(self, source: Source, pages: Pages, actions: Actions) -> None:
+    def __init__(self, source: Source, renderer: Renderer, forms: Forms) -> None:
         self._source = source
-        self._pages = pages
-        self._actions = actions
+        self._renderer = renderer
+        self._forms = forms
+        self._trials: dict[str, tuple[Trial, asyncio.Task[None]]] = {}
 
     def routes(self) -> list[Route]:
         """Return the routes."""
-        guarded = self._actions.guarded
+        post = self._forms.post
         return [
-            Route("/lab", self._blank, methods=["GET"]),
-            Route("/lab", guarded(self._try), methods=["POST"]),
-            Route("/lab/check", guarded(self._check), methods=["POST"]),
-            Route("/lab/apply", guarded(self._apply), methods=["POST"]),
+            Route("/lab", self._open, methods=["GET"]),
+            Route("/lab/trials/{trial}", self._follow, methods=["GET"]),
+            post("/lab", self._try),
+            post("/lab/check", self._check),
+            post("/lab/complete", self._complete),
+            post("/lab/change", self._change),
         ]
 
-    async def _blank(self, request: Request) -> Response:
-        added = request.query_params.get("added", "")[:200]
-        notice = f"{added} is in the configuration now." if added else ""
-        return self._show({"yaml": EXAMPLE}, notice=notice)
+    def close(self) -> None:
+        """End the trials that run."""
+        for _, task in self._trials.values():
+            task.cancel()
+
+    # Writing ------------------------------------------------------------------------------------
+
+    async def _open(self, request: Request) -> Response:
+        name = request.query_params.get("rule", "")
+        if not name:
+            return self._show(request, {"yaml": EXAMPLE})
+        try:
+            found = await asyncio.to_thread(rule_text, name, self._source.config, self._source.env)
+        except ConfigError as error:
+            return self._show(request, {"yaml": EXAMPLE}, 400, problem=str(error))
+        if not found:
+            problem = f"There is no rule {name!r} with lines of its own in the configuration."
+            return self._show(request, {"yaml": EXAMPLE}, 404, problem=problem)
+        return self._show(request, {"yaml": found})
 
     async def _check(self, request: Request, form: FormData) -> Response:
-        """Return what is wrong with the rule alone, for the page to show while one types."""
+        """Return what is to be said of the rule alone, for the page to show while one types."""
         try:
             draft = await self._draft(text(form, "yaml"))
         except ConfigError as error:
-            return HTMLResponse(Markup('<p class="problem">{}</p>').format(str(error)))
-        notes = "\n".join(map(str, draft.notes))
-        return HTMLResponse(Markup('<p class="notice">This rule loads. {}</p>').format(notes))
+            return HTMLResponse(self._renderer.part("verdict", problems=error.problems, known=None))
+        known = draft.known.name if draft.known else ""
+        return HTMLResponse(self._renderer.part("verdict", problems=draft.notes, known=known))
 
-    async def _try(self, request: Request, form: FormData) -> Response:
-        given = {name: text(form, name) for name in ("yaml", "days", "title", "body")}
-        asked = given["days"]
-        days = int(asked) if asked in map(str, DAYS) else 7
-        now = self._source.clock.now()
+    async def _complete(self, request: Request, form: FormData) -> Response:
+        at = text(form, "at")
+        cursor = int(at) if at.isdecimal() and len(at) < 8 else 0
+        settings = self._source.watching().settings
+        offers = complete(text(form, "yaml"), cursor, settings)
+        return JSONResponse([asdict(each) for each in offers])
+
+    async def _change(self, request: Request, form: FormData) -> Response:
+        given = {name: text(form, name) for name in _FIELDS}
         try:
             draft = await self._draft(given["yaml"])
+            change = await asyncio.to_thread(
+                change_for, draft, self._source.config, self._source.env
+            )
         except ConfigError as error:
-            return self._show(given, 400, problem=str(error))
-        entries = await self._source.store.entries_since(now - timedelta(days=days))
-        feeds = self._source.watching().feeds
-        trial = await asyncio.to_thread(try_out, draft, entries, feeds, now, days)
-        pasted = None
-        if given["title"].strip() or given["body"].strip():
-            document, match = try_text(draft, given["title"], given["body"], now)
-            pasted = (match is not None, _excerpt(Found(document, match)) if match else Markup())
-        return self._show(
-            given,
-            draft=draft,
-            trial=trial,
-            days=days,
-            pasted=pasted,
-            found=[(each, *_shown(each)) for each in trial.found],
-            near=[(each, *_shown(each)) for each in trial.near],
-            chart=_chart([(f"{day:%d %b}", count) for day, count in trial.days]),
-        )
-
-    async def _apply(self, request: Request, form: FormData) -> Response:
-        given = {"yaml": text(form, "yaml")}
-        config = self._source.config
-        try:
-            draft = await self._draft(given["yaml"])
-            if draft.known or draft.seen != text(form, "seen"):
-                problem = "The file has changed since: look at the change again."
-                return self._show(given, 409, problem=problem)
-            await asyncio.to_thread(append_rule, config, draft.rule, env=self._source.env)
-        except ConfigError as error:
-            return self._show(given, 400, problem=str(error))
-        return back("/lab", added=str(draft.rule["name"]))
+            return self._show(request, given, 400, problem=str(error))
+        said = f"{draft.settings.name} is in the file now."
+        return self._forms.propose(change, "/lab", said, again=given["yaml"])
 
     async def _draft(self, yaml: str) -> Draft:
-        return await asyncio.to_thread(read_draft, yaml, self._source.config, self._source.env)
+        return await asyncio.to_thread(read_draft, yaml, self._source.watching().settings)
 
-    def _show(self, given: dict[str, str], status: int = 200, **values: object) -> Response:
-        blank = {"yaml": "", "days": "7", "title": "", "body": ""}
-        unset: dict[str, object] = {"draft": None, "trial": None, "days": 7, "pasted": None}
-        notice, problem = str(values.pop("notice", "")), str(values.pop("problem", ""))
-        merged = {**unset, **values, "form": {**blank, **given}, "choices": DAYS}
-        return self._pages.page("lab", "/lab", status, notice=notice, problem=problem, **merged)
+    # Trying -------------------------------------------------------------------------------------
+
+    async def _try(self, request: Request, form: FormData) -> Response:
+        given = {name: text(form, name) for name in _FIELDS}
+        days = int(given["days"]) if given["days"] in map(str, DAYS) else 7
+        try:
+            draft = await self._draft(given["yaml"])
+        except ConfigError as error:
+            return self._show(request, given, 400, problem=str(error), wrong=error.problems)
+        problem, pasted = "", None
+        try:
+            document = await self._document(given)
+            if document is not None:
+                pasted = await asyncio.to_thread(_pasted, draft, document)
+        except (FetchError, ParseError) as error:
+            problem = f"{given['url'][:200]}: {error}"
+        name, trial = self._start(draft, days)
+        await _first_hits(trial)
+        return self._show(
+            request,
+            given,
+            problem=problem,
+            draft=draft,
+            pasted=pasted,
+            results=Markup(self._results(trial)),
+            trial="" if trial.results.done else name,
+            days=days,
+        )
+
+    def _start(self, draft: Draft, days: int) -> tuple[str, Trial]:
+        running = [task for _, task in self._trials.values() if not task.done()]
+        for task in running[: len(running) - RUNNING + 1]:
+            task.cancel()  # the oldest: its page was left, or asked anew
+        source = self._source
+        feeds, now = source.watching().feeds, source.clock.now()
+        trial = Trial(draft, source.store, feeds, now, days)
+        name = secrets.token_urlsafe(12)
+        self._trials[name] = (trial, asyncio.create_task(_run(trial), name="rule lab"))
+        while len(self._trials) > KEPT:
+            _, task = self._trials.pop(next(iter(self._trials)))
+            task.cancel()
+        return name, trial
+
+    async def _follow(self, request: Request) -> Response:
+        """Tell a browser how a trial goes on, until it is done."""
+        known = self._trials.get(request.path_params["trial"])
+        if known is None:
+            return Response(status_code=204)  # a browser stops asking
+        trial = known[0]
+
+        async def stream() -> AsyncIterator[str]:
+            while True:
+                change, done = trial.changed.next(), trial.results.done
+                lines = "\n".join(f"data: {line}" for line in self._results(trial).splitlines())
+                yield f"event: {'done' if done else 'more'}\n{lines}\n\n"
+                if done:
+                    return
+                await asyncio.sleep(TOLD_EVERY)
+                if not trial.results.done:
+                    await asyncio.wait([change], timeout=5)
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    def _results(self, trial: Trial) -> str:
+        bars = [Row(f"{day:%-d %b}", (count,)) for day, count in trial.span()]
+        results = trial.results
+        return self._renderer.part(
+            "trial",
+            results=results,
+            draft=trial.draft,
+            days=trial.days,
+            chart=columns("Matches a day", "stories", ["stories"], bars),
+            found=_shown_all(results.found),
+            near=_shown_all(results.near),
+            new=_shown_all(results.new_ones),
+            lost=_shown_all(results.lost_ones),
+        )
+
+    async def _document(self, given: Mapping[str, str]) -> Document | None:
+        """Return the text to try: read from the address given, or pasted; None where neither."""
+        now = self._source.clock.now()
+        if url := given["url"].strip():
+            return await self._read(url, now)
+        if given["title"].strip() or given["body"].strip():
+            body = given["body"]
+            return plain(Document("pasted", given["title"], body, published=now))
+        return None
+
+    async def _read(self, url: str, now: datetime) -> Document:
+        if "://" not in url:
+            url = f"https://{url}"
+        if not url.lower().startswith(("http://", "https://")):
+            raise FetchError("only http and https addresses are read")
+        async with contextlib.AsyncExitStack() as stack:
+            reader = Reader(self._source.watching().settings.network.allow)
+            stack.push_async_callback(reader.aclose)
+            pool = ParsePool()
+            stack.push_async_callback(pool.aclose)
+            body = await reader.read(url)
+            article = await pool.extract(
+                body.data, content_type=body.content_type, url=body.url or url
+            )
+        return plain(
+            Document(
+                "read", article.title, "", article.text, url=url, source=article.site,
+                language=article.language, published=article.published or now,
+            )
+        )  # fmt: skip
+
+    def _show(
+        self, request: Request, given: Mapping[str, str], status: int = 200, **values: Any
+    ) -> Response:
+        blank: dict[str, Any] = {
+            "draft": None, "pasted": None, "results": "", "trial": "", "days": 7, "wrong": (),
+        }  # fmt: skip
+        rules = [rule.name for rule in self._source.watching().settings.rules]
+        problem = str(values.pop("problem", ""))
+        form = {**dict.fromkeys(_FIELDS, ""), **given}
+        return self._renderer.page(
+            "lab", "/lab", status, notice=self._renderer.said(request), problem=problem,
+            **(blank | values), form=form, choices=DAYS, rules=rules[:LISTED],
+        )  # fmt: skip
+
+
+async def _run(trial: Trial) -> None:
+    try:
+        await trial.run()
+    except StateError as error:
+        trial.results.failed = str(error)
+    except Exception:
+        log.exception("a trial in the rule lab failed")
+        trial.results.failed = "it failed; the log says why"
+
+
+async def _first_hits(trial: Trial) -> None:
+    """Wait until there is something to show, all is done, or patience ends."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + FIRST
+    while not trial.results.done and len(trial.results.found) < DAYS[-1]:
+        change = trial.changed.next()
+        if not (await asyncio.wait([change], timeout=max(0.0, end - loop.time())))[0]:
+            return
+
+
+def _pasted(draft: Draft, document: Document) -> Pasted:
+    match, near = try_text(draft, document)
+    if match is None:
+        return Pasted(False, marked(document.title, ()), Markup(), tuple(n.lacks for n in near))
+    title, quote = _shown(Found(document, match))
+    return Pasted(True, title, quote)
+
+
+def _shown_all(found: list[Found]) -> list[tuple[Found, Markup, Markup]]:
+    return [(each, *_shown(each)) for each in found]
 
 
 def _shown(found: Found) -> tuple[Markup, Markup]:
-    title = marked(found.document.title, _marks(found, "title"))
-    return title, _excerpt(found)
+    return marked(found.document.title, _marks(found, "title")), _excerpt(found)
 
 
 def _excerpt(found: Found) -> Markup:
@@ -119,46 +294,15 @@ def _excerpt(found: Found) -> Markup:
     fields: tuple[TextField, ...] = ("summary", "content")
     for name in fields:
         if marks := _marks(found, name):
+            whole = found.document.text(name)
             start = max(0, marks[0].start - AROUND)
-            part = found.document.text(name)[start : marks[0].end + AROUND]
-            moved = [Mark(m.start - start, min(m.end - start, len(part))) for m in marks]
-            return marked(part, [each for each in moved if each.start < each.end])
+            end = min(len(whole), marks[0].end + AROUND)
+            moved = [Mark(m.start - start, min(m.end, end) - start) for m in marks if m.start < end]
+            part = marked(whole[start:end], moved)
+            return Markup("{}{}{}").format("… " * (start > 0), part, " …" * (end < len(whole)))
     return Markup()
 
 
-def _marks(found: Found, name: TextField) -> list[Mark]:
-    out: list[Mark] = []
-    for start, end in sorted((h.start, h.end) for h in found.match.hits if h.field == name):
-        if out and start < out[-1].end:
-            out[-1] = Mark(out[-1].start, max(end, out[-1].end))
-        else:
-            out.append(Mark(start, end))
-    return out
-
-
-def _chart(bars: Sequence[tuple[str, int]]) -> Markup:
-    """Return stories per day as SVG: a bar a day, each with its number."""
-    width, height, foot = 640, 120, 18
-    step, most = width / len(bars), max(1, *(count for _, count in bars))
-    label_each = max(1, -(-len(bars) // 10))
-    parts = [
-        Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-            width, height + foot + 14,
-            "Stories a day: " + ", ".join(f"{day} {count}" for day, count in bars),
-        )
-    ]  # fmt: skip
-    for number, (day, count) in enumerate(bars):
-        tall = height * count / most
-        x = number * step
-        parts.append(
-            Markup(
-                '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
-                "<title>{}: {} stories</title></rect>"
-            ).format(x + step * 0.1, 14 + height - tall, step * 0.8, tall, day, count)
-        )
-        if number % label_each == 0:
-            spot = x + step / 2
-            word = Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>')
-            parts.append(word.format(spot, height + 14 + foot - 4, day))
-            parts.append(word.format(spot, round(10 + height - tall), count or ""))
-    return Markup("").join([*parts, Markup("</svg>")])
+def _marks(found: Found, name: TextField) -> tuple[Mark, ...]:
+    hits = (hit for hit in found.match.hits if hit.field == name)
+    return merged_marks(Mark(hit.start, hit.end) for hit in hits)

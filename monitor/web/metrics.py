@@ -21,6 +21,7 @@ from monitor.values import Feed
 
 OUTBOX_STATES: tuple[OutboxState, ...] = get_args(OutboxState)
 
+RULES = 1_000  # with a series of their own; ten thousand rules would be ten thousand series
 # Seconds. News comes minutes to hours after it is dated; a poll every 5 minutes is the fastest.
 _AGE = (10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
 _POSTED = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 43_200)
@@ -33,6 +34,7 @@ class Metrics:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._rules: set[str] = set()
         self._registry = registry = CollectorRegistry()
         Gauge("newswatch_info", "The running version.", ["version"], registry=registry).labels(
             __version__
@@ -145,9 +147,16 @@ class Metrics:
                 age = (stored.first_seen - stored.published).total_seconds()
                 self._seen_after.observe(max(0.0, age))
         for match in commit.matches:
-            self._matches.labels(match.match.rule).inc()
+            self._matches.labels(self.rule_label(match.match.rule)).inc()
         for row in commit.outbox:
             self._queued.labels(row.channel, row.kind).inc()
+
+    def rule_label(self, rule: str) -> str:
+        """Return the label for a rule: its name, or one for all that come after the first 1,000."""
+        if rule in self._rules or len(self._rules) < RULES:
+            self._rules.add(rule)
+            return rule
+        return "(others)"
 
     def _time(self, row: OutboxRow) -> None:
         try:

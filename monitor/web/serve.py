@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from monitor.errors import UsageError
+from monitor.web.app import WebApp
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +29,12 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, listen: str) -> AsyncIterator[str]:
+async def serving(app: WebApp, listen: str) -> AsyncIterator[str]:
     """Answer on ``listen`` ("host:port") for as long as the block runs; yields "host:port" as
     bound. Raises ``UsageError`` when the address can't be used."""
     taken = _bound(listen)
     config = uvicorn.Config(
-        app,
+        app.asgi,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -50,6 +50,7 @@ async def serving(app: ASGIApp, listen: str) -> AsyncIterator[str]:
         host, port = taken.getsockname()[:2]
         yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     finally:
+        app.close()
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
             await running
@@ -57,7 +58,7 @@ async def serving(app: ASGIApp, listen: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def beside_the_daemon(app: ASGIApp, listen: str) -> AsyncIterator[str | None]:
+async def beside_the_daemon(app: WebApp, listen: str) -> AsyncIterator[str | None]:
     """As ``serving``, but an address that can't be used is logged: the watch goes on without."""
     async with contextlib.AsyncExitStack() as stack:
         try:

@@ -8,12 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from monitor.clock import Clock
+from monitor.delivery.preflight import WORKSPACE_BLOB
 from monitor.store.port import FeedState, Store
 from monitor.watching import Watching
 from monitor.web.metrics import Metrics
 
 STALLED = 60.0  # seconds without a round of polling after which the daemon is not ready
 REMEMBERED = timedelta(seconds=2)  # how long states read from the store are good for
+WORKSPACE_REMEMBERED = 60.0  # seconds
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Source:
     progress: Callable[[], tuple[int, int]] | None = None
     _read: tuple[float, Mapping[str, FeedState]] | None = field(default=None, init=False)
     _round: tuple[int, float] | None = field(default=None, init=False)
+    _workspace: tuple[float, str] | None = field(default=None, init=False)
 
     async def feed_states(self) -> Mapping[str, FeedState]:
         """Return the states of the active feeds by key, at most two seconds old."""
@@ -44,6 +47,15 @@ class Source:
     def forget(self) -> None:
         """Read the states anew next time."""
         self._read = None
+
+    async def workspace(self) -> str:
+        """Return the Slack workspace's address as the daemon was told it, "" while it isn't known;
+        at most a minute old."""
+        now = self.clock.monotonic()
+        if self._workspace is None or now - self._workspace[0] > WORKSPACE_REMEMBERED:
+            value = await self.store.blob(WORKSPACE_BLOB)
+            self._workspace = (now, value.decode() if value else "")
+        return self._workspace[1]
 
     def stalled(self) -> float:
         """Return for how many seconds polling has not come round, as far as was looked at."""

@@ -19,6 +19,7 @@ from monitor.rules import RuleSet, compile_rules
 from monitor.store.port import FoundEntry, Store
 from monitor.values import Document, Feed, Match, Wording
 from monitor.web.draft import Draft
+from monitor.web.events import Signal
 
 SHOWN = 100  # matches listed
 NEAR = 10  # near misses listed
@@ -73,13 +74,13 @@ class Trial:
         self.days = days
         self.now = now
         self.results = Results()
-        self.changed = asyncio.Event()  # set after each step; whoever waits takes a new look
+        self.changed = Signal()  # given after each step: who waits takes a new look
         self._store = store
         self._feeds = feeds
         self._since = now - timedelta(days=days)
 
     async def run(self) -> None:
-        """Look at everything; sets ``changed`` after each step, and ``done`` at the end."""
+        """Look at everything; gives ``changed`` after each step, and sets ``done`` at the end."""
         results = self.results
         try:
             rules, looser = await asyncio.to_thread(self._compiled)
@@ -95,7 +96,7 @@ class Trial:
             await self._look(numbers, stop, rules, self._take)
         finally:
             results.done = True
-            self._tell()
+            self.changed.give()
 
     def span(self) -> tuple[tuple[date, int], ...]:
         """Return each day of the period with its matches so far."""
@@ -137,7 +138,7 @@ class Trial:
             start += len(piece)
             if counts:
                 self.results.looked = start
-            self._tell()
+            self.changed.give()
         return start
 
     def _match(
@@ -182,10 +183,6 @@ class Trial:
                 results.near.append(Found(document, matches[name], lacks[name]))
 
         return take
-
-    def _tell(self) -> None:
-        self.changed.set()
-        self.changed.clear()
 
 
 def try_text(draft: Draft, document: Document) -> tuple[Match | None, tuple[Found, ...]]:

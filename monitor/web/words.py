@@ -61,3 +61,23 @@ def link(url: str | None) -> str:
         return url if url and urlsplit(url).scheme.lower() in ("http", "https") else ""
     except ValueError:
         return ""
+
+
+def seconds(value: object) -> str:
+    """Return a duration in seconds in one unit: "0.3 s", "12 min", "3 h"; "—" where none is."""
+    if not isinstance(value, int | float):
+        return "—"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if value >= 2 * length:
+            return f"{value / length:.0f} {unit}"
+    return f"{value:.0f} s" if value >= 10 else f"{value:.2g} s"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as percent, "—" where it isn't known."""
+    return "—" if share is None else f"{share:.0%}"
+
+
+def count(number: int) -> str:
+    """Return a number with its thousands apart."""
+    return f"{number:,}"

@@ -14,10 +14,11 @@ from monitor.store.port import (
     OutboxRow,
     PollCommit,
     SeenKey,
+    Store,
     StoredEntry,
     StoryRow,
 )
-from monitor.values import Entry, Feed, Hit, Match, Story
+from monitor.values import AllOf, Entry, Feed, Hit, Match, Story, Word
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -126,3 +127,10 @@ def poll(state: FeedState, *numbers: int, at: datetime = NOW) -> PollCommit:
         stories=tuple(story(n, at) for n in numbers),
         outbox=tuple(outbox(n, at) for n in numbers),
     )
+
+
+async def with_words(store: Store, words: Sequence[str], since: datetime) -> list[str]:
+    """Return the ids of the entries whose texts have all of ``words``, the newest first."""
+    wording = AllOf(tuple(Word(word) for word in words))
+    numbers = await store.numbers_since(since, wording)
+    return [each.entry.id for each in await store.entries_numbered(numbers)]

@@ -121,3 +121,15 @@ async def test_a_shard_holds_all_feeds_of_a_host(store: Store) -> None:
     assert len(claimed) == 40
     assert await store.due_shards(NOW) == []
     assert sorted(await store.due_shards(NOW + DAY)) == sorted(shards)
+
+
+async def test_a_feed_is_made_due(store: Store) -> None:
+    state = (await store.sync_feeds([feed("a")], NOW))[feed("a").key]
+    await store.update_feed(replace(state, next_at=NOW + DAY, failures=2))
+    assert await store.make_due(state.key, NOW + MINUTE)
+    assert await store.make_due(state.key, NOW + 2 * MINUTE)  # it was due sooner: that stays
+    assert not await store.make_due("https://nowhere.example/", NOW)
+    found = (await store.feed_states())[state.key]
+    assert (found.next_at, found.failures) == (NOW + MINUTE, 2)
+    await store.sync_feeds([], NOW)
+    assert not await store.make_due(state.key, NOW)

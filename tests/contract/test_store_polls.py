@@ -24,6 +24,7 @@ from tests.contract.samples import (
     outbox,
     poll,
     story,
+    with_words,
 )
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +52,7 @@ async def test_text_that_no_database_takes_is_mended_not_refused(store: Store) -
     await store.commit_polls([PollCommit(state, (entry(1, state.id, entry=bad),))])
     (found,) = await store.entries_since(NOW)
     assert found.entry.entry.title == "a\ufffdb\ufffdc"
-    assert (await store.search([["b\ufffdc"]], NOW)) == []
+    assert await with_words(store, ["b\ufffdc"], NOW) == []
 
 
 async def test_entries_are_listed_oldest_first(store: Store) -> None:
@@ -165,8 +166,8 @@ async def test_an_entry_stored_again_is_replaced_and_searched_by_its_new_text(st
     new = entry(1, state.id, entry=Entry("x", None, "Wholly other words"))
     await store.commit_polls([PollCommit(state, (new,))])
     assert [each.entry for each in await store.entries_since(NOW)] == [new]
-    assert await store.search([["number", "1"]], NOW) == []
-    assert len(await store.search([["wholly", "other"]], NOW)) == 1
+    assert await with_words(store, ["number", "1"], NOW) == []
+    assert len(await with_words(store, ["wholly", "other"], NOW)) == 1
 
 
 async def test_named_values(store: Store) -> None:
@@ -204,7 +205,7 @@ async def test_a_batch_is_stored_whole_or_not_at_all(
     assert await store.entries_since(NOW - DAY) == []
     assert await store.stories_since(NOW - DAY) == []
     assert await store.outbox_rows() == []
-    assert await store.search([["number"]], NOW) == []
+    assert await with_words(store, ["number"], NOW) == []
     for state in states.values():
         assert await store.seen(state.id, [key(number) for number in range(5)]) == {}
     await store.commit_polls(batch[:1])

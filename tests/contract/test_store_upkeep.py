@@ -9,7 +9,7 @@ import pytest
 
 from monitor.store.port import PollCommit, Retention, Store
 from monitor.values import Entry
-from tests.contract.samples import DAY, NOW, entry, feed, key, outbox, poll, story
+from tests.contract.samples import DAY, NOW, entry, feed, key, outbox, poll, story, with_words
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ async def test_old_entries_go_with_all_that_hangs_on_them(store: Store) -> None:
     assert (pruned.entries, pruned.seen) == (2, 0)
     assert [each.entry.id for each in await store.entries_since(NOW)] == ["E000003"]
     assert await store.matches_of("E000001") == []
-    assert [each.entry.id for each in await store.search([["number"]], NOW)] == ["E000003"]
+    assert await with_words(store, ["number"], NOW) == ["E000003"]
     assert await store.check() == []
 
 
@@ -121,8 +121,8 @@ async def test_the_bound_on_size_takes_the_oldest_entries_and_nothing_else(store
     assert pruned.bytes_after <= full // 2
     assert len(await store.seen(state.id, [key(number) for number in range(3_000)])) == 3_000
     assert await store.outbox_counts() == {"queued": 1}
-    assert [each.entry.id for each in await store.search([["w2999"]], NOW)] == ["E002999"]
-    assert await store.search([["w1"]], NOW) == []
+    assert await with_words(store, ["w2999"], NOW) == ["E002999"]
+    assert await with_words(store, ["w1"], NOW) == []
     assert await store.check() == []
 
 

@@ -267,7 +267,15 @@ class SlackSender:
 
     async def probe(self) -> Result:
         answer = await self._api.call(lambda: self._api.client.auth_test())
-        return Sent() if isinstance(answer, Mapping) else answer
+        if not isinstance(answer, Mapping):
+            return answer
+        self._api.workspace_url = str(answer.get("url") or "")
+        return Sent()
+
+    @property
+    def workspace(self) -> str:
+        """The workspace's address, "" as long as Slack has not told it."""
+        return self._api.workspace_url or ""
 
     async def find(self) -> Result:
         """Ask Slack whether the channel is there, without posting."""

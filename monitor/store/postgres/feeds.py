@@ -119,3 +119,12 @@ async def update(db: Connection, states: Sequence[FeedState]) -> None:
     """Store feeds' states."""
     last = {state.id: (state.id, *feed_change(state)) for state in states}
     await run(db, _UPDATE, arrays(FEED_CHANGE, [last[id_] for id_ in sorted(last)]))
+
+
+async def make_due(pool: Pool, key: str, at: datetime) -> bool:
+    """Make a feed due at ``at`` where it was due later; tells whether it is there."""
+    rows = await pool.rows(
+        "UPDATE feeds SET next_at = least(next_at, %s) WHERE key = %s AND active = 1 RETURNING id",
+        (micros(at), key),
+    )
+    return len(rows) == 1

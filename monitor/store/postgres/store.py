@@ -77,6 +77,9 @@ class PgStore:
     async def update_feed(self, state: FeedState) -> None:
         await self._write(partial(feeds.update, states=[state]))
 
+    async def make_due(self, key: str, at: datetime) -> bool:
+        return await feeds.make_due(self.pool, key, at)
+
     # Polls -------------------------------------------------------------------------------------
     async def seen(self, feed_id: int, keys: Sequence[bytes]) -> Mapping[bytes, SeenKey]:
         return await entries.seen(self.pool, feed_id, keys) if keys else {}
@@ -111,9 +114,9 @@ class PgStore:
         return await entries.stories_since(self.pool, since)
 
     async def entries_since(
-        self, since: datetime, limit: int | None = None
+        self, since: datetime, limit: int | None = None, *, matched: bool = False
     ) -> Sequence[FoundEntry]:
-        return await entries.since(self.pool, since, limit)
+        return await entries.since(self.pool, since, limit, matched=matched)
 
     async def matched_entries(
         self,

@@ -49,6 +49,8 @@ FOUND = (
     + ", (SELECT key FROM feeds WHERE feeds.id = e.feed_id), "
     "(SELECT json_group_array(rule) FROM matches WHERE matches.entry_id = e.id) FROM entries e"
 )
+# Few entries match: SQLite is to begin with them (CROSS JOIN keeps the order as written).
+_MATCHED = "(SELECT DISTINCT entry_id FROM matches) AS m CROSS JOIN entries e ON e.id = m.entry_id"
 NUMBERED = FOUND.replace(" FROM entries e", ", e.seq FROM entries e")
 
 
@@ -146,10 +148,13 @@ def stories_since(db: sqlite3.Connection, since: datetime) -> Sequence[StoryRow]
     return [story_row(row) for row in rows]
 
 
-def since(db: sqlite3.Connection, at: datetime, limit: int | None) -> Sequence[FoundEntry]:
+def since(
+    db: sqlite3.Connection, at: datetime, limit: int | None, *, matched: bool = False
+) -> Sequence[FoundEntry]:
     """Return entries first seen at or after ``at``, oldest first."""
+    found = FOUND.replace(" FROM entries e", f" FROM {_MATCHED}") if matched else FOUND
     rows = db.execute(
-        f"{FOUND} WHERE e.first_seen >= ? ORDER BY e.first_seen, e.seq LIMIT ?",
+        f"{found} WHERE e.first_seen >= ? ORDER BY e.first_seen, e.seq LIMIT ?",
         (micros(at), -1 if limit is None else limit),
     )
     return [found_entry(row) for row in rows]

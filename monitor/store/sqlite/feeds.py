@@ -95,3 +95,11 @@ def next_due(db: sqlite3.Connection) -> datetime | None:
 def update(db: sqlite3.Connection, state: FeedState) -> None:
     """Store a feed's state."""
     db.execute(f"UPDATE feeds SET {_SET} WHERE id = ?", (*feed_change(state), state.id))
+
+
+def make_due(db: sqlite3.Connection, key: str, at: datetime) -> bool:
+    """Make a feed due at ``at`` where it was due later; tells whether it is there."""
+    done = db.execute(
+        "UPDATE feeds SET next_at = min(next_at, ?) WHERE key = ? AND active = 1", (micros(at), key)
+    )
+    return done.rowcount == 1

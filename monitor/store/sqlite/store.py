@@ -121,6 +121,9 @@ class SqliteStore:
     async def update_feed(self, state: FeedState) -> None:
         await self._writer.write(partial(feeds.update, state=state))
 
+    async def make_due(self, key: str, at: datetime) -> bool:
+        return await self._writer.write(partial(feeds.make_due, key=key, at=at))
+
     # Polls -------------------------------------------------------------------------------------
     async def seen(self, feed_id: int, keys: Sequence[bytes]) -> Mapping[bytes, SeenKey]:
         if not keys:
@@ -135,9 +138,11 @@ class SqliteStore:
         return await self._readers.read(partial(entries.stories_since, since=since))
 
     async def entries_since(
-        self, since: datetime, limit: int | None = None
+        self, since: datetime, limit: int | None = None, *, matched: bool = False
     ) -> Sequence[FoundEntry]:
-        return await self._readers.read(partial(entries.since, at=since, limit=limit))
+        return await self._readers.read(
+            partial(entries.since, at=since, limit=limit, matched=matched)
+        )
 
     async def matched_entries(
         self,

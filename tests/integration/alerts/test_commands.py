@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli.app import app
-from monitor.cli.routes import moment
 from monitor.errors import UsageError
+from monitor.rehearsal import moment
 
 CONFIG = """
 state: ./state

@@ -19,7 +19,7 @@ from monitor.errors import StateError
 from monitor.store.port import PollCommit, Retention
 from monitor.store.sqlite import SqliteStore, connection, open_sqlite
 from monitor.values import Entry
-from tests.contract.samples import DAY, NOW, entry, feed, outbox, poll, tokenize
+from tests.contract.samples import DAY, NOW, entry, feed, outbox, poll, tokenize, with_words
 
 FILE = "newswatch.db"
 
@@ -215,7 +215,7 @@ def test_a_copy_made_while_writing_is_whole(tmp_path: Path) -> None:
         assert await copy.check() == []
         entries = len(await copy.entries_since(NOW - DAY))
         assert len(await copy.outbox_rows()) == entries
-        assert len(await copy.search([["summary"]], NOW - DAY)) == entries
+        assert len(await with_words(copy, ["summary"], NOW - DAY)) == entries
         await copy.close()
         return entries
 

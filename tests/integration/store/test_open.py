@@ -15,7 +15,7 @@ from monitor.errors import CorruptState, NewerSchema, StateError
 from monitor.store import open_store
 from monitor.store.migrations import Migration, bundled
 from monitor.store.sqlite import open_sqlite
-from tests.contract.samples import DAY, NOW, feed, poll, tokenize
+from tests.contract.samples import DAY, NOW, feed, poll, tokenize, with_words
 
 FILE = "newswatch.db"
 
@@ -191,7 +191,7 @@ def test_another_tokeniser_builds_the_text_index_anew(tmp_path: Path) -> None:
     async def search(cut: Callable[[str], list[str]], phrase: list[str]) -> int:
         store = await open_sqlite(tmp_path, now=NOW, tokenize=cut)
         try:
-            return len(await store.search([phrase], NOW - DAY))
+            return len(await with_words(store, phrase, NOW - DAY))
         finally:
             await store.close()
 

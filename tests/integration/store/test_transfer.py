@@ -26,6 +26,7 @@ from tests.contract.samples import (
     outbox,
     poll,
     tokenize,
+    with_words,
 )
 
 
@@ -74,8 +75,8 @@ async def facts(state: str) -> list[object]:
         await store.matches_of("E-full"),
         [await store.blob(name) for name in ("stories/df", "silences")],
         await store.seen(1, [key(number) for number in range(300)]),
-        [each.entry.id for each in await store.search([["arms", "deals"]], NOW - DAY)],
-        [each.entry.id for each in await store.search([["number", "123"]], NOW - DAY)],
+        await with_words(store, ["arms", "deals"], NOW - DAY),
+        await with_words(store, ["number", "123"], NOW - DAY),
         await store.check(),
     ]
     await store.close()

@@ -60,6 +60,15 @@ class Site:
             headers={"origin": self.url},
         )
 
+    def upload(self, path: str, text: str) -> httpx.Response:
+        """Send a form with a file as the page's own would."""
+        return self.client.post(
+            path,
+            data={"form_token": self.form_token()},
+            files={"file": ("list.opml", text.encode())},
+            headers={"origin": self.url},
+        )
+
 
 @contextmanager
 def site(

@@ -55,7 +55,7 @@ def test_retry_and_drop(
         try:
             await store.enqueue([row(1, state), row(2, state)])
             app = web_app(Source(store, SystemClock(), lambda: current, config, {}))
-            transport = httpx.ASGITransport(app)
+            transport = httpx.ASGITransport(app.asgi)
             async with httpx.AsyncClient(transport=transport, base_url=HOME) as client:
                 page = await client.get(f"/outbox?state={state}")
                 assert "<script>alert" not in page.text

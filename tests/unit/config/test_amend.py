@@ -69,7 +69,7 @@ def test_only_the_item_changes() -> None:
     ("index", "before", "after"),
     [
         (0, "- https://a.example/feed   # ours\n",
-         "- url: https://a.example/feed # ours\n    enabled: false\n"),
+         "- url: https://a.example/feed   # ours\n    enabled: false\n"),
         (1, "name: B}", "name: B, enabled: false}"),
         (2, "-\n    url: https://c.example/feed\n    # slow\n    every: 1h\n",
          "- url: https://c.example/feed\n    # slow\n    every: 1h\n    enabled: false\n"),

@@ -1,0 +1,296 @@
+"""Feeds: how each one fares, and adding, pausing, polling, exchanging them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from monitor.config.amend import with_change
+from monitor.config.edit import text_of, with_items
+from monitor.config.feeds import feed_names
+from monitor.config.load import load
+from monitor.errors import ConfigError, FetchError, ParseError, Problem
+from monitor.sources import rhythm
+from monitor.sources.opml import OpmlFeed, read_opml, write_opml
+from monitor.sources.site import discover_feeds
+from monitor.store.port import FeedState
+from monitor.values import Feed
+from monitor.web.changes import Change
+from monitor.web.charts import Spark, spark
+from monitor.web.forms import Forms, text
+from monitor.web.metrics import fares
+from monitor.web.render import Renderer
+from monitor.web.source import Source
+
+FEEDS = 100  # on one page
+STATES = ("failing", "stopped", "new", "ok", "paused")  # in the order of their urgency
+SORTS = ("urgency", "name", "newest entry", "busiest")
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A feed in the list; ``feed`` is None for one that is paused: it is no part of the watch."""
+
+    name: str
+    key: str
+    how: str
+    feed: Feed | None = None
+    state: FeedState | None = None
+
+    @property
+    def extra(self) -> Mapping[str, object]:
+        return self.state.extra if self.state else {}
+
+    @property
+    def status(self) -> str:
+        """How the last poll went, in plain words."""
+        if self.feed is None:
+            return "not polled until it is resumed"
+        if self.state is None:
+            return "not polled yet"
+        return self.state.disabled_reason or self.state.last_status.removeprefix("ok: ")
+
+    @property
+    def newest(self) -> datetime | None:
+        """When its newest entry is dated; when we last saw a new one where it gives no dates."""
+        try:
+            return datetime.fromisoformat(str(self.extra["newest"]))
+        except (KeyError, ValueError):
+            return self.state.last_new_at if self.state else None
+
+    @property
+    def per_day(self) -> float | None:
+        """How many entries a day it has brought lately, as far as is known."""
+        known = rhythm.from_text(self.extra.get("rhythm"))
+        return known.entries / known.days if known.days > 0 else None
+
+    @property
+    def hours(self) -> Spark:
+        """When in the day its entries come (UTC), as learned."""
+        known = rhythm.from_text(self.extra.get("rhythm"))
+        busiest = max(range(24), key=lambda hour: known.hours[hour])
+        says = "Entries by hour of the day (UTC)"
+        if any(known.hours):
+            says += f", most at {busiest:02}–{(busiest + 1) % 24:02} h"
+        return spark(known.hours, says)
+
+
+class FeedsPage:
+    """The addresses of feeds."""
+
+    def __init__(self, source: Source, renderer: Renderer, forms: Forms) -> None:
+        self._source = source
+        self._renderer = renderer
+        self._forms = forms
+
+    def routes(self) -> list[Route]:
+        """Return the routes; those that change something answer POST only."""
+        post = self._forms.post
+        return [
+            Route("/feeds", self._feeds, methods=["GET"]),
+            Route("/feeds.opml", self._export, methods=["GET"]),
+            post("/feeds/poll", self._poll),
+            post("/feeds/find", self._find),
+            post("/feeds/add", self._add),
+            post("/feeds/pause", self._pause),
+            post("/feeds/resume", self._resume),
+            post("/feeds/import", self._import, files=1),
+        ]
+
+    async def _feeds(self, request: Request) -> Response:
+        return await self._show(request)
+
+    async def _show(
+        self, request: Request, *, notice: str = "", problem: str = "", **more: Any
+    ) -> Response:
+        asked = request.query_params
+        q, show, sort = asked.get("q", ""), asked.get("show", "all"), asked.get("sort", SORTS[0])
+        lines = self._lines(await self._source.feed_states())
+        counts = {how: sum(line.how == how for line in lines) for how in STATES}
+        chosen = _chosen(lines, q, show, sort)
+        pages_of = max(1, -(-len(chosen) // FEEDS))
+        number = asked.get("page", "1")
+        page = min(max(1, int(number) if number.isdecimal() and len(number) < 9 else 1), pages_of)
+        first = (page - 1) * FEEDS
+        found: dict[str, Any] = {"candidates": None, "site": ""}
+        return self._renderer.page(
+            "feeds",
+            "/feeds",
+            400 if problem else 200,
+            notice=notice or self._renderer.said(request),
+            problem=problem,
+            lines=chosen[first : first + FEEDS],
+            counts=counts,
+            total=len(chosen),
+            first=first + 1,
+            page=page,
+            pages_of=pages_of,
+            q=q,
+            show=show,
+            sort=sort,
+            sorts=SORTS,
+            query=urlencode({"q": q, "show": show, "sort": sort}),
+            **(found | more),
+        )
+
+    def _lines(self, states: Mapping[str, FeedState]) -> list[Line]:
+        watching = self._source.watching()
+        lines = [
+            Line(feed.name, key, fares(state := states.get(key)), feed, state)
+            for key, feed in watching.feeds.items()
+        ]
+        settings = watching.settings.feeds
+        if len(lines) < len(settings):
+            # Its address is not shown: with its variables filled in, it may hold a secret.
+            names = feed_names(settings)
+            paused = [name for name, each in zip(names, settings, strict=True) if not each.enabled]
+            lines += [Line(name, "", "paused") for name in paused]
+        return lines
+
+    # What is done to feeds ----------------------------------------------------------------------
+
+    async def _poll(self, request: Request, form: FormData) -> Response:
+        key = text(form, "key")
+        if not await self._source.store.make_due(key, self._source.clock.now()):
+            return await self._show(request, problem="There is no such feed.")
+        self._source.forget()
+        return self._renderer.back(
+            "/feeds", "It is polled as soon as its host may be asked.", q=key
+        )
+
+    async def _find(self, request: Request, form: FormData) -> Response:
+        site = text(form, "site").strip()
+        allow = self._source.watching().settings.network.allow
+        problem = ""
+        try:
+            found = await discover_feeds(site, allow) if site else []
+        except (FetchError, ParseError) as error:
+            found, problem = [], f"{site}: {error}"
+        if not found and not problem:
+            problem = f"No feed was found on {site or 'a page without an address'}."
+        known = self._source.watching().feeds
+        candidates = [(each, each.url in known) for each in found]
+        return await self._show(request, problem=problem, candidates=candidates, site=site)
+
+    async def _add(self, request: Request, form: FormData) -> Response:
+        url, name, tags = (text(form, field).strip() for field in ("url", "name", "tags"))
+        item: dict[str, Any] = {"url": url}
+        if name and name not in feed_names(self._source.watching().settings.feeds):
+            item["name"] = name
+        if wanted := [tag.strip() for tag in tags.split(",") if tag.strip()]:
+            item["tags"] = wanted
+        return await self._propose(request, lambda: self._added([item]), f"{url} is watched now.")
+
+    async def _import(self, request: Request, form: FormData) -> Response:
+        upload = form.get("file")
+        if not isinstance(upload, UploadFile):
+            return await self._show(request, problem="Choose an OPML file first.")
+        body = await upload.read()
+        try:
+            listed = await asyncio.to_thread(read_opml, body)
+        except ParseError as error:
+            return await self._show(request, problem=str(error))
+        known = set(self._source.watching().feeds)
+        names = set(feed_names(self._source.watching().settings.feeds))
+        fresh = [_setting(feed, names) for feed in listed.feeds if feed.url not in known]
+        if not fresh:
+            said = f"All {len(listed.feeds)} feeds of the file are known already."
+            return await self._show(request, notice=said)
+        skipped = f", {len(listed.skipped)} left out (no web address)" if listed.skipped else ""
+        said = f"{len(fresh)} feeds added{skipped}."
+        return await self._propose(request, lambda: self._added(fresh), said)
+
+    async def _pause(self, request: Request, form: FormData) -> Response:
+        return await self._set_enabled(request, text(form, "name"), enabled=False)
+
+    async def _resume(self, request: Request, form: FormData) -> Response:
+        return await self._set_enabled(request, text(form, "name"), enabled=True)
+
+    async def _set_enabled(self, request: Request, name: str, *, enabled: bool) -> Response:
+        said = f"{name} is {'polled again' if enabled else 'paused'}."
+        return await self._propose(request, lambda: self._switched(name, enabled=enabled), said)
+
+    async def _propose(self, request: Request, make: Callable[[], Change], said: str) -> Response:
+        try:
+            change = await asyncio.to_thread(make)
+        except ConfigError as error:
+            return await self._show(request, problem=str(error))
+        return self._forms.propose(change, "/feeds", said)
+
+    def _added(self, items: Sequence[Any]) -> Change:
+        config = self._source.config
+        known = load(config, self._source.env).addresses
+        for item in items:
+            if item["url"] in known:
+                raise ConfigError([Problem(f"{item['url']} is in `feeds` already")])
+        short = [item["url"] if len(item) == 1 else item for item in items]
+        edited = with_items(config, text_of(config), "feeds", short)
+        return Change.of(config, edited, config, self._source.env)
+
+    def _switched(self, name: str, *, enabled: bool) -> Change:
+        config = self._source.config
+        names = feed_names(load(config, self._source.env).settings.feeds)
+        if name not in names:
+            raise ConfigError([Problem(f"there is no feed {name!r} in the configuration")])
+
+        def switch(item: dict[str, Any]) -> None:
+            if enabled:
+                item.pop("enabled", None)
+            else:
+                item["enabled"] = False
+
+        edited = with_change(text_of(config), "feeds", names.index(name), switch)
+        return Change.of(config, edited, config, self._source.env)
+
+    async def _export(self, request: Request) -> Response:
+        listed = [
+            OpmlFeed(feed.key, feed.name, feed.tags)
+            for feed in self._source.watching().feeds.values()
+            if urlsplit(feed.key).scheme in ("http", "https")
+        ]
+        now = self._source.clock.now()
+        body = await asyncio.to_thread(write_opml, listed, title="newswatch feeds", now=now)
+        name = {"content-disposition": 'attachment; filename="newswatch-feeds.opml"'}
+        return Response(body, media_type="text/x-opml", headers=name)
+
+
+def _chosen(lines: Sequence[Line], q: str, show: str, sort: str) -> list[Line]:
+    wanted = q.strip().casefold()
+    found = [
+        line
+        for line in lines
+        if (show not in STATES or line.how == show)
+        and (
+            wanted in line.name.casefold()
+            or wanted in line.key.casefold()
+            or (line.feed is not None and wanted in line.feed.tags)
+        )
+    ]
+    match sort:
+        case "name":
+            return sorted(found, key=lambda line: line.name.casefold())
+        case "newest entry":
+            return sorted(found, key=lambda line: line.newest or _LONG_AGO, reverse=True)
+        case "busiest":
+            return sorted(found, key=lambda line: line.per_day or 0.0, reverse=True)
+    return sorted(found, key=lambda line: STATES.index(line.how))
+
+
+def _setting(feed: OpmlFeed, names: set[str]) -> dict[str, Any]:
+    setting: dict[str, Any] = {"url": feed.url}
+    if feed.name and feed.name not in names:
+        names.add(feed.name)
+        setting["name"] = feed.name
+    if feed.tags:
+        setting["tags"] = list(feed.tags)
+    return setting
