@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitor.alerts.stats import (
     ENOUGH,
@@ -26,6 +26,8 @@ from monitor.reactions import FEEDBACK_BLOB
 from monitor.store.port import FoundEntry, Store
 from monitor.values import Document, Feed
 
+HELD = timedelta(days=7)
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -40,7 +42,8 @@ class Period:
 
 async def read_period(store: Store, since: datetime, now: datetime) -> Period:
     """Return what the store holds of the time from ``since`` to ``now``."""
-    rows = await store.outbox_rows(states=["sent"])
+    # A message may have been held for a while before it was sent.
+    rows = await store.outbox_rows(states=["sent"], since=since - HELD)
     blob = await store.blob(FEEDBACK_BLOB)
     found = await store.entries_since(since, matched=True)
     entries = [each for each in found if not each.entry.baseline]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from monitor.store.port import (
     FeedState,
     OutboxRow,
     PollCommit,
+    Store,
     StoredEntry,
     StoryRow,
     Validators,
@@ -31,6 +32,7 @@ from monitor.store.port import (
 from monitor.values import (
     Alert,
     Entry,
+    Feed,
     Hit,
     Mark,
     MarkedText,
@@ -111,32 +113,36 @@ def word_of(rank: int) -> str:
     return "".join(out)
 
 
-async def fill(config: Path, stories: int, now: datetime, *, progress: bool = True) -> None:
-    """Fill the store of ``config`` with so many stories, the newest ones just before ``now``."""
+async def fill(config: Path, stories: int, now: datetime, *, progress: bool = True) -> int:
+    """Fill the store of ``config`` with so many stories, the newest ones just before ``now``, if it
+    has none yet; returns how many are of the last 30 days."""
     loaded = load(config, os.environ)
     configured = feeds(loaded)
     target = loaded.settings.state
     where = target if "://" in target else str(config.parent / target)
     store = await open_store(where, now=now, tokenize=search_tokens)
     try:
-        if len(await store.numbers_since(now - SPAN, limit=1)):
-            return
-        states = list((await store.sync_feeds(configured, now - SPAN)).values())
-        await store.commit_polls(
-            [PollCommit(_aged(state, n, now)) for n, state in enumerate(states)]
-        )
-        states = [_aged(state, n, now) for n, state in enumerate(states)]
-        batch: list[PollCommit] = []
-        for number, commit in enumerate(_commits(states, stories, now)):
-            batch.append(commit)
-            if len(batch) == BATCH:
-                await store.commit_polls(batch)
-                batch = []
-            if progress and number % 100_000 == 0:
-                print(f"{number:,} stories", flush=True)
-        await store.commit_polls(batch)
+        if not await store.numbers_since(now - SPAN, limit=1):
+            await _fill(store, configured, stories, now, progress=progress)
+        return len(await store.numbers_since(datetime.now(UTC) - SPAN))
     finally:
         await store.close()
+
+
+async def _fill(
+    store: Store, configured: Sequence[Feed], stories: int, now: datetime, *, progress: bool
+) -> None:
+    states = list((await store.sync_feeds(configured, now - SPAN)).values())
+    states = [_aged(state, number, now) for number, state in enumerate(states)]
+    batch = [PollCommit(state) for state in states]
+    for number, commit in enumerate(_commits(states, stories, now)):
+        batch.append(commit)
+        if len(batch) >= BATCH:
+            await store.commit_polls(batch)
+            batch = []
+        if progress and number % 100_000 == 0:
+            print(f"{number:,} stories", flush=True)
+    await store.commit_polls(batch)
 
 
 def _aged(state: FeedState, number: int, now: datetime) -> FeedState:

@@ -14,7 +14,12 @@ from monitor.cli.common import config_option, load_watch, opened_store, run_asyn
 from monitor.cli.run import log_options, set_up_logging
 from monitor.clock import SystemClock
 from monitor.config.addresses import is_loopback
-from monitor.errors import UsageError
+from monitor.config.reload import Reloader
+from monitor.errors import ConfigError, UsageError
+from monitor.rules import compile_rules
+from monitor.values import Document
+
+RELOAD = 1.0  # seconds between looks at the configuration
 
 
 @click.command()
@@ -45,6 +50,24 @@ def web(config_path: Path, listen: str | None, log_level: str, log_json: bool | 
     if settings.token is None and not is_loopback(address.rpartition(":")[0]):
         raise UsageError(f"{address} is open to others: set `web.token`, or listen on 127.0.0.1")
     current = watching(watch.loaded, watch.compiled)
+    reloader = Reloader(config_path, os.environ, loaded=watch.loaded)
+
+    def reload() -> None:
+        """Show the configuration as it is now; a broken one is left for the daemon to tell of."""
+        nonlocal current
+        with contextlib.suppress(ConfigError):
+            if (fresh := reloader.check()) is not None:
+                redactor.add(fresh.secrets)
+                current = watching(fresh, compile_rules(fresh.settings))
+
+    async def follow() -> None:
+        while True:
+            await asyncio.sleep(RELOAD)
+            await asyncio.to_thread(reload)
+
+    def warm() -> None:
+        """Build the gazetteer, which takes a moment: not for the first who asks for routes."""
+        current.ruleset.entities(Document("", ""))
 
     async def main() -> None:
         stopping = asyncio.Event()
@@ -56,6 +79,10 @@ def web(config_path: Path, listen: str | None, log_level: str, log_json: bool | 
             source = Source(store, SystemClock(), lambda: current, config_path, os.environ)
             async with serving(web_app(source), address) as bound:
                 click.echo(f"status page: http://{bound}/", err=True)
+                warming = asyncio.create_task(asyncio.to_thread(warm))
+                following = asyncio.create_task(follow(), name="configuration")
                 await stopping.wait()
+                following.cancel()
+                await warming
 
     run_async(main)

@@ -308,8 +308,10 @@ class Store(Protocol):
         story_id: str | None = None,
         limit: int | None = None,
         newest: bool = False,
+        since: datetime | None = None,
     ) -> Sequence[OutboxRow]:
-        """Return rows, oldest first; with ``newest`` by id, the newest first."""
+        """Return rows, oldest first; with ``newest`` by id, the newest first; with ``since`` those
+        made then or later."""
 
     async def outbox_forget(self, ids: Sequence[str]) -> int:
         """Remove rows by an operator's wish, but none ``sending`` or ``sent``; returns how many."""

@@ -63,6 +63,7 @@ def web_app(source: Source) -> WebApp:
         now.hub.close()
         lab.close()
         quality.close()
+        source.close()
 
     static = Mount("/static", StaticFiles(directory=HERE / "static"))
     asgi = Starlette(

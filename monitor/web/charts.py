@@ -42,6 +42,7 @@ class Chart:
 
     ident: str
     title: str
+    unit: str
     description: str
     series: tuple[str, ...]
     boxes: tuple[Box, ...]
@@ -96,6 +97,7 @@ def columns(
     return Chart(
         f"chart{next(_numbers)}",
         title,
+        unit,
         _description(unit, rows, totals, share),
         tuple(series),
         tuple(boxes),

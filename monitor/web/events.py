@@ -8,7 +8,6 @@ with the last one it saw gets what it missed, or the whole list where that is no
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import secrets
 from collections import deque
@@ -31,10 +30,12 @@ RETRY_MS = 3_000  # after which a browser tries again
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One article of the list: the id of its element, and its markup as it is now."""
+    """One article of the list: the id of its element, what tells whether it has changed (its markup
+    does not: it says how long ago it was), and what writes it."""
 
     ident: str
-    markup: str
+    version: object
+    write: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Hub:
         self._read = read
         self._start = secrets.token_hex(4)
         self._number = 0
-        self._shown: dict[str, bytes] = {}
+        self._shown: dict[str, object] = {}
         self._events: deque[_Event] = deque(maxlen=KEPT)
         self._looking = asyncio.Lock()
         self._changed = Signal()
@@ -85,11 +86,11 @@ class Hub:
         """Read the list; returns it with the id of the event that it is up to."""
         async with self._looking:
             pieces = await self._read()
-            fresh = {each.ident: _digest(each.markup) for each in pieces}
+            fresh = {each.ident: each.version for each in pieces}
             changed = [p for p in pieces if self._shown.get(p.ident) != fresh[p.ident]]
             for piece in reversed(changed):
                 self._number += 1
-                self._events.append(_Event(self._number, "alert", piece.markup))
+                self._events.append(_Event(self._number, "alert", piece.write()))
             self._shown = fresh
             if changed:
                 self._changed.give()
@@ -125,7 +126,7 @@ class Hub:
             if seen is None:
                 pieces, _ = await self.look()
                 seen = self._number
-                yield self._text(_Event(seen, "all", "\n".join(p.markup for p in pieces)))
+                yield self._text(_Event(seen, "all", "\n".join(p.write() for p in pieces)))
             while not self._closed:
                 change = self._changed.next()
                 for event in [each for each in self._events if each.number > seen]:
@@ -163,7 +164,3 @@ class Hub:
                     log.warning("alerts can't be read", extra={"reason": str(error)})
                 failed = True
             await asyncio.sleep(EVERY)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

@@ -69,6 +69,11 @@ class Line:
             return self.state.last_new_at if self.state else None
 
     @property
+    def latency(self) -> object:
+        """How long the last answer took, in seconds; None where nothing was asked yet."""
+        return self.extra.get("elapsed")
+
+    @property
     def per_day(self) -> float | None:
         """How many entries a day it has brought lately, as far as is known."""
         known = rhythm.from_text(self.extra.get("rhythm"))
@@ -163,7 +168,7 @@ class FeedsPage:
         key = text(form, "key")
         if not await self._source.store.make_due(key, self._source.clock.now()):
             return await self._show(request, problem="There is no such feed.")
-        self._source.forget()
+        await self._source.forget()
         return self._renderer.back(
             "/feeds", "It is polled as soon as its host may be asked.", q=key
         )
@@ -242,6 +247,11 @@ class FeedsPage:
         names = feed_names(load(config, self._source.env).settings.feeds)
         if name not in names:
             raise ConfigError([Problem(f"there is no feed {name!r} in the configuration")])
+
+        polled = [each for each in self._source.watching().feeds.values() if each.name != name]
+        if not enabled and not polled:
+            problem = "it is the only feed: a watch without any is not taken while it runs"
+            raise ConfigError([Problem(problem)])
 
         def switch(item: dict[str, Any]) -> None:
             if enabled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -68,7 +69,7 @@ class NowPage:
         return self._renderer.page(
             "now",
             "/",
-            alerts=[Markup(each.markup) for each in pieces],
+            alerts=[Markup(each.write()) for each in pieces],
             last=last,
             feeds_all=len(feeds),
             feeds_ok=how.count("ok"),
@@ -82,10 +83,14 @@ class NowPage:
     async def _pieces(self) -> Sequence[Piece]:
         rows = await self._source.store.outbox_rows(limit=ALERTS, newest=True)
         workspace = await self._source.workspace()
-        shown = [each for row in rows if (each := show(row, workspace)) is not None]
         return [
-            Piece(f"a-{each.row.id}", self._renderer.part("alert", each=each)) for each in shown
+            Piece(f"a-{row.id}", (row, workspace), partial(self._article, row, workspace))
+            for row in rows
         ]
+
+    def _article(self, row: OutboxRow, workspace: str) -> str:
+        shown = show(row, workspace)
+        return self._renderer.part("alert", each=shown) if shown is not None else ""
 
     async def _story(self, request: Request) -> Response:
         store, ident = self._source.store, request.path_params["story"]

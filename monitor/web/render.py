@@ -45,6 +45,8 @@ class Renderer:
         self._templates.filters.update(
             link=link, plain=plain, seconds=seconds, percent=percent, count=count
         )
+        for name in self._templates.list_templates():
+            self._templates.get_template(name)  # read now, not for the first who asks
         self._templates.globals.update(moment=moment, form_token=form_token.value, pages=PAGES)
 
     def part(self, name: str, **values: Any) -> str:

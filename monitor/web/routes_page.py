@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -98,7 +99,12 @@ class RoutesPage:
         zone = ZoneInfo(settings.defaults.timezone)
         at = moment(asked["at"], zone, now) if asked["at"].strip() else now
         labels = self._labels(asked, settings)
-        return {**rehearse(labels, Router(settings), settings, at), "at": at.astimezone(zone)}
+        outcome = rehearse(labels, Router(settings), settings, at)
+        outcome["at"] = _said(at.astimezone(zone))
+        for each in outcome["to"]:
+            if each["until"]:
+                each["until"] = _said(datetime.fromisoformat(each["until"]).astimezone(zone))
+        return outcome
 
     def _labels(self, asked: Mapping[str, str], settings: Settings) -> Labels:
         tags = tuple(tag.strip() for tag in asked["tag"].split(",") if tag.strip())
@@ -137,6 +143,10 @@ class RoutesPage:
                 item["enabled"] = False
 
         return Change.of(file, with_change(text_of(file), "routes", index, switch), config, env)
+
+
+def _said(at: datetime) -> str:
+    return f"{at:%a %-d %b %Y, %H:%M}"
 
 
 def _when(route: RouteSettings) -> str:

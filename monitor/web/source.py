@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from monitor.clock import Clock
 from monitor.delivery.preflight import WORKSPACE_BLOB
+from monitor.errors import StateError
 from monitor.store.port import FeedState, Store
 from monitor.watching import Watching
 from monitor.web.metrics import Metrics
 
+FOLLOWED = 60.0  # seconds after the last look for which states are read again and again
 STALLED = 60.0  # seconds without a round of polling after which the daemon is not ready
-REMEMBERED = timedelta(seconds=2)  # how long states read from the store are good for
+REREAD = 3.0  # seconds between two readings of the states, while somebody looks
 WORKSPACE_REMEMBERED = 60.0  # seconds
 
 
@@ -31,22 +33,43 @@ class Source:
     metrics: Metrics | None = None
     states: Callable[[], Mapping[str, FeedState]] | None = None
     progress: Callable[[], tuple[int, int]] | None = None
-    _read: tuple[float, Mapping[str, FeedState]] | None = field(default=None, init=False)
+    _states: Mapping[str, FeedState] | None = field(default=None, init=False)
+    _asked: float = field(default=0.0, init=False)
+    _following: asyncio.Task[None] | None = field(default=None, init=False)
     _round: tuple[int, float] | None = field(default=None, init=False)
     _workspace: tuple[float, str] | None = field(default=None, init=False)
 
     async def feed_states(self) -> Mapping[str, FeedState]:
-        """Return the states of the active feeds by key, at most two seconds old."""
+        """Return the states of the active feeds by key.
+
+        Beside the daemon they are read from the store, some seconds old at most: ten thousand take
+        a tenth of a second, so that they are read aside for as long as somebody looks.
+        """
         if self.states is not None:
             return self.states()
-        now = self.clock.monotonic()
-        if self._read is None or now - self._read[0] > REMEMBERED.total_seconds():
-            self._read = (now, await self.store.feed_states())
-        return self._read[1]
+        self._asked = self.clock.monotonic()
+        if self._states is None or self._following is None or self._following.done():
+            self._states = await self.store.feed_states()
+            self._following = asyncio.create_task(self._follow(), name="feed states")
+        return self._states
 
-    def forget(self) -> None:
-        """Read the states anew next time."""
-        self._read = None
+    async def _follow(self) -> None:
+        while self.clock.monotonic() - self._asked < FOLLOWED:
+            await asyncio.sleep(REREAD)
+            try:
+                self._states = await self.store.feed_states()
+            except StateError:
+                return  # the next who asks is told
+
+    async def forget(self) -> None:
+        """Read the states anew: one has been changed."""
+        if self.states is None:
+            self._states = await self.store.feed_states()
+
+    def close(self) -> None:
+        """End the reading."""
+        if self._following is not None:
+            self._following.cancel()
 
     async def workspace(self) -> str:
         """Return the Slack workspace's address as the daemon was told it, "" while it isn't known;

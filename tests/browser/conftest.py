@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,16 +14,18 @@ from selenium import webdriver
 
 from monitor.clock import SystemClock
 from monitor.codec import alert_to_json
+from monitor.delivery.preflight import WORKSPACE_BLOB
+from monitor.reactions import FEEDBACK_BLOB
 from monitor.rules.text import search_tokens
 from monitor.store import open_store
 from monitor.store.port import OutboxRow
-from monitor.values import Alert, AlertItem, Mark, MarkedText, Summary
+from monitor.values import Alert, AlertItem, Mark, MarkedText, Receipt, Summary
 from tests.feedserver import FeedServer
 from tests.integration.web.site import Site, site
 
 MARKUP = (
     "<script>window.evil=1</script><img src=x onerror='window.evil=1'>"
-    "{{ 7*7 }}</textarea><svg onload='window.evil=1'>"
+    "{{ 7*7 }}</textarea></title></style><svg onload='window.evil=1'>"
 )
 EVIL = escape(escape(MARKUP))
 ITEMS = (
@@ -49,13 +52,33 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         FeedServer() as server,
         site(tmp_path_factory.mktemp("browser"), server, ITEMS, name=name) as running,
     ):
+        running.another_feed()
         asyncio.run(_put_evil(running))
         yield running
 
 
 async def _put_evil(running: Site) -> None:
-    """Store a message of nothing but markup: the parser, which takes markup out, is not what the
-    pages may rely on."""
+    """Store messages of nothing but markup, and what people said of them: the parser, which takes
+    markup out, is not what the pages may rely on."""
+    now = SystemClock().now()
+    folder = running.config.parent / "state"
+    store = await open_store(str(folder), now=now, tokenize=search_tokens)
+    try:
+        assert await store.enqueue([evil_row(1), evil_row(2, "sent")]) == 2
+        word = {"U1": ["not_relevant", now.isoformat()]}
+        said = {"rules": [MARKUP], "story": "S-evil", "said": word}
+        await store.put_blobs(
+            {
+                FEEDBACK_BLOB: json.dumps({evil_row(2).id: said}).encode(),
+                WORKSPACE_BLOB: b"https://desk.slack.com/",
+            }
+        )
+    finally:
+        await store.close()
+
+
+def evil_row(number: int, state: str = "dead") -> OutboxRow:
+    """Return a message of nothing but markup."""
     now = SystemClock().now()
     summary = Summary(MARKUP, MarkedText(MARKUP, (Mark(3, 20), Mark(30, 31))))
     item = AlertItem(MARKUP, "javascript:window.evil=1", MARKUP, MARKUP)
@@ -64,17 +87,12 @@ async def _put_evil(running: Site) -> None:
         terms=(MARKUP,), summary=summary, title_marks=(Mark(0, 8),), sources=(MARKUP,),
         reason=MARKUP, items=(item,),
     )  # fmt: skip
-    row = OutboxRow(
-        id="01" + "Z" * 24, channel=MARKUP, kind="alert", story_id="S-evil", revision=0,
-        severity=2, payload=alert_to_json(alert), state="dead", created_at=now, not_before=now,
-        error=MARKUP,
+    return OutboxRow(
+        id=f"01{number:024}".replace("0", "Z", 3), channel=MARKUP, kind="alert",
+        story_id="S-evil", revision=number, severity=2, payload=alert_to_json(alert),
+        state=state, created_at=now, not_before=now, error=MARKUP,  # type: ignore[arg-type]
+        receipt=Receipt("1700000000.000100", "C0NEWS") if state == "sent" else None,
     )  # fmt: skip
-    folder = running.config.parent / "state"
-    store = await open_store(str(folder), now=now, tokenize=search_tokens)
-    try:
-        assert await store.enqueue([row]) == 1
-    finally:
-        await store.close()
 
 
 @pytest.fixture(scope="session")

@@ -132,3 +132,10 @@ async def test_an_empty_outbox(store: Store) -> None:
     assert await store.outbox_counts() == {}
     assert await store.enqueue([]) == 0
     await store.outbox_put([])
+
+
+async def test_rows_since_a_time(store: Store) -> None:
+    rows = [outbox(1, NOW - DAY), outbox(2, NOW), outbox(3, NOW + MINUTE, state="sent")]
+    await store.enqueue(rows)
+    assert await store.outbox_rows(since=NOW) == rows[1:]
+    assert await store.outbox_rows(["sent"], since=NOW - DAY) == rows[2:]

@@ -80,6 +80,7 @@ async def rows(
     story_id: str | None,
     limit: int | None,
     newest: bool = False,
+    since: datetime | None = None,
 ) -> Sequence[OutboxRow]:
     """Return rows, oldest first; with ``newest`` by id (they sort by time), the newest first."""
     order = "id DESC" if newest else "created_at, id"
@@ -93,6 +94,9 @@ async def rows(
     if story_id is not None:
         where.append("story_id = %s")
         args.append(story_id)
+    if since is not None:
+        where.append("created_at >= %s")
+        args.append(micros(since))
     found = await pool.rows(
         f"SELECT {OUTBOX_COLUMNS} FROM outbox WHERE {' AND '.join(where)} "
         f"ORDER BY {order} LIMIT %s",

@@ -177,8 +177,9 @@ class PgStore:
         story_id: str | None = None,
         limit: int | None = None,
         newest: bool = False,
+        since: datetime | None = None,
     ) -> Sequence[OutboxRow]:
-        return await outbox.rows(self.pool, states, channel, story_id, limit, newest)
+        return await outbox.rows(self.pool, states, channel, story_id, limit, newest, since)
 
     async def outbox_next(self) -> datetime | None:
         return await outbox.next_at(self.pool)

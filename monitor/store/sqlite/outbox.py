@@ -77,6 +77,7 @@ def rows(
     story_id: str | None,
     limit: int | None,
     newest: bool = False,
+    since: datetime | None = None,
 ) -> Sequence[OutboxRow]:
     """Return rows, oldest first; with ``newest`` by id (they sort by time), the newest first."""
     order = "id DESC" if newest else "created_at, id"
@@ -90,6 +91,9 @@ def rows(
     if story_id is not None:
         where.append("story_id = ?")
         args.append(story_id)
+    if since is not None:
+        where.append("created_at >= ?")
+        args.append(micros(since))
     found = db.execute(
         f"SELECT {OUTBOX_COLUMNS} FROM outbox WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?",
         (*args, -1 if limit is None else limit),

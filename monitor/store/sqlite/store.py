@@ -203,6 +203,7 @@ class SqliteStore:
         story_id: str | None = None,
         limit: int | None = None,
         newest: bool = False,
+        since: datetime | None = None,
     ) -> Sequence[OutboxRow]:
         return await self._readers.read(
             partial(
@@ -212,6 +213,7 @@ class SqliteStore:
                 story_id=story_id,
                 limit=limit,
                 newest=newest,
+                since=since,
             )
         )
 

@@ -31,6 +31,7 @@ if (list) {
     source.addEventListener("alert", (event) => {
       seen(event);
       const fresh = articles(event.data).querySelector("article");
+      if (!fresh) return;
       const old = document.getElementById(fresh.id);
       if (old) {
         if (!old.contains(document.activeElement)) old.replaceWith(fresh);
@@ -53,6 +54,19 @@ if (list) {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   open();
 }
+
+// How long ago a time is, kept true while the page is open.
+const glance = (then) => {
+  const seconds = (Date.now() - then) / 1000;
+  const size = Math.abs(seconds);
+  if (size < 1) return "now";
+  const [unit, length] = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]].find((each) => size >= each[1]);
+  const amount = `${Math.floor(size / length)} ${unit}`;
+  return seconds >= 0 ? `${amount} ago` : `in ${amount}`;
+};
+setInterval(() => {
+  for (const time of document.querySelectorAll("time")) time.textContent = glance(Date.parse(time.dateTime));
+}, 10000);
 
 // The rule lab: what is wrong while one types, at its place; what may stand there; a trial's progress.
 const rule = document.querySelector("[data-check]");

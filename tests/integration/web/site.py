@@ -60,6 +60,14 @@ class Site:
             headers={"origin": self.url},
         )
 
+    def another_feed(self) -> str:
+        """Add a feed that can't be reached to the configuration; returns its text."""
+        feed = "  - {url: 'http://127.0.0.1:9/', name: Other}\nrules:"
+        text = self.config.read_text().replace("rules:", feed, 1)
+        self.config.write_text(text)
+        self.process.wait_for("the reload", self.process.said("configuration reloaded"))
+        return text
+
     def upload(self, path: str, text: str) -> httpx.Response:
         """Send a form with a file as the page's own would."""
         return self.client.post(

@@ -101,11 +101,13 @@ def test_a_feed_is_polled_when_asked(tmp_path: Path, feeds: FeedServer) -> None:
 
 def test_a_feed_is_paused_and_resumed_in_the_file(tmp_path: Path, feeds: FeedServer) -> None:
     with site(tmp_path, feeds) as running:
-        before = running.config.read_text()
+        assert "only feed" in running.post("/feeds/pause", name="Wire").text
+        before = running.another_feed()
         write(running, running.post("/feeds/pause", name="Wire"))
         assert ", first_run: alert, enabled: false}" in running.config.read_text()
         wait_for(lambda: "paused (1)" in running.client.get("/feeds").text)
-        assert "127.0.0.1" not in running.client.get("/feeds?show=paused").text
+        assert "127.0.0.1:" not in running.client.get("/feeds?show=paused").text
+        assert "only feed" in running.post("/feeds/pause", name="Other").text
         write(running, running.post("/feeds/resume", name="Wire"))
         assert running.config.read_text() == before
         assert running.post("/feeds/pause", name="Nobody").status_code == 400

@@ -15,11 +15,15 @@ from monitor.web.events import Hub, Piece
 from tests.integration.web.site import Site
 
 
+def piece(ident: str, more: str = "") -> Piece:
+    return Piece(ident, more, lambda: f"<article id={ident}>{more}")
+
+
 class Lines:
     """A list that changes, and a hub over it."""
 
     def __init__(self, *idents: str) -> None:
-        self.pieces = [Piece(ident, f"<article id={ident}>") for ident in idents]
+        self.pieces = [piece(ident) for ident in idents]
         self.hub = Hub(self.read)
 
     async def read(self) -> Sequence[Piece]:
@@ -44,14 +48,14 @@ def test_a_browser_gets_what_it_missed_and_what_comes() -> None:
     async def main() -> None:
         lines = Lines("b", "a")
         _, last = await lines.hub.look()
-        lines.pieces.insert(0, Piece("c", "<article id=c>"))
-        lines.pieces[2] = Piece("a", "<article id=a>\nsent")
+        lines.pieces.insert(0, piece("c"))
+        lines.pieces[2] = piece("a", "\nsent")
         coming = asyncio.create_task(lines.stream(last, 2))
         first, second = await asyncio.wait_for(coming, 10)
         assert first.endswith("event: alert\ndata: <article id=a>\ndata: sent\n\n")
         assert second.endswith("event: alert\ndata: <article id=c>\n\n")
         again = second.split("\n")[0].removeprefix("id: ")
-        lines.pieces.insert(0, Piece("d", "<article id=d>"))
+        lines.pieces.insert(0, piece("d"))
         (event,) = await asyncio.wait_for(lines.stream(again, 1), 10)
         assert "id=d" in event
         lines.hub.close()
@@ -77,7 +81,7 @@ def test_one_that_missed_more_than_is_kept_starts_anew(monkeypatch: pytest.Monke
         lines = Lines("a")
         _, last = await lines.hub.look()
         for number in range(events.KEPT + 1):
-            lines.pieces = [Piece("a", f"<article>{number}")]
+            lines.pieces = [piece("a", str(number))]
             await lines.hub.look()
         (event,) = await lines.stream(last, 1)
         assert "event: all" in event
@@ -111,12 +115,13 @@ def test_a_silent_stream_beats_and_ends_with_the_server(monkeypatch: pytest.Monk
 
 def test_only_so_many_may_watch(shared: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with ExitStack() as stack:
-        statuses = []
+        statuses, streams = [], []
         for _ in range(events.CLIENTS + 2):
             client = stack.enter_context(httpx.Client(base_url=shared.url, timeout=10))
             answer = stack.enter_context(client.stream("GET", "/events"))
             if answer.status_code == 200:
-                next(answer.iter_text())  # it holds its place from its first word on
+                streams.append(answer.iter_text())
+                next(streams[-1])  # it holds its place from its first word on
             statuses.append(answer.status_code)
         assert statuses == [200] * events.CLIENTS + [503, 503]
         assert shared.client.get("/").status_code == 200
