@@ -223,7 +223,14 @@ class AnyOf:
     parts: tuple[Wording, ...]
 
 
-Wording = Word | AllOf | AnyOf
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A regular expression (RE2) that finds something in one of a text's fields."""
+
+    pattern: str
+
+
+Wording = Word | AllOf | AnyOf | Expression
 """What the tokens of a text must be for it to be worth a closer look (no order, no fields)."""
 
 StoryKind = Literal["new", "duplicate", "update", "none"]

@@ -280,6 +280,12 @@ class Store(Protocol):
         """Return the numbers of entries first seen at or after ``since``, newest first; with
         ``wording`` of those whose text has it."""
 
+    async def texts_numbered(
+        self, numbers: Sequence[int]
+    ) -> Sequence[tuple[int, tuple[str, str, str]]]:
+        """Return the titles, summaries and contents of the entries of ``numbers`` that are still
+        there, by number, in no order."""
+
     async def entries_numbered(self, numbers: Sequence[int]) -> Sequence[FoundEntry]:
         """Return the entries of ``numbers`` that are still there, in that order."""
 

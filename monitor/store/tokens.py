@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 
-from monitor.values import AllOf, Word, Wording
+from monitor.values import AllOf, Expression, Word, Wording
 
 # ASCII letters and digits and every character above U+007F are parts of a token for FTS5's `ascii`
 # tokenizer, which folds ASCII case (sqlite.org/fts5.html §4.3.2); neither they nor PostgreSQL's
@@ -49,6 +49,8 @@ def spelled(wording: Wording, word: Callable[[Word], str], every: str, either: s
     """
     if isinstance(wording, Word):
         return word(wording) if wording.text else False
+    if isinstance(wording, Expression):
+        return True  # which texts have it, no index of words can tell
     want_all = isinstance(wording, AllOf)
     parts = [spelled(part, word, every, either) for part in wording.parts]
     if (not want_all) in parts:  # one part decides

@@ -30,14 +30,14 @@ from monitor.web.draft import Draft, change_for, read_draft, rule_text
 from monitor.web.forms import Forms, text
 from monitor.web.render import Renderer
 from monitor.web.source import Source
-from monitor.web.trial import Found, Trial, try_text
+from monitor.web.trial import SHOWN, Found, Trial, try_text
 from monitor.web.words import marked
 
 log = logging.getLogger(__name__)
 
 DAYS = (1, 3, 7, 30)
 AROUND = 160  # characters of text before and after the first mark
-FIRST = 0.7  # seconds that the page waits for the first hits
+FIRST = 0.7  # seconds that the page waits for hits that fill its list
 TOLD_EVERY = 0.4  # seconds between two states of a trial that a browser is told
 RUNNING = 2  # trials at once
 KEPT = 8  # trials that a page may still ask for
@@ -264,10 +264,11 @@ async def _run(trial: Trial) -> None:
 
 
 async def _first_hits(trial: Trial) -> None:
-    """Wait until there is something to show, all is done, or patience ends."""
+    """Wait until the list is full, all is done, or patience ends."""
     loop = asyncio.get_running_loop()
     end = loop.time() + FIRST
-    while not trial.results.done and len(trial.results.found) < DAYS[-1]:
+    results = trial.results
+    while not results.done and not (len(results.found) >= SHOWN and results.stories):
         change = trial.changed.next()
         if not (await asyncio.wait([change], timeout=max(0.0, end - loop.time())))[0]:
             return

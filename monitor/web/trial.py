@@ -16,6 +16,8 @@ from datetime import date, datetime, timedelta
 from monitor.config.models import RuleSettings
 from monitor.documents import document_of_stored
 from monitor.rules import RuleSet, compile_rules
+from monitor.rules.index.wording import could_have, has_expressions
+from monitor.rules.text import to_plain
 from monitor.store.port import FoundEntry, Store
 from monitor.values import Document, Feed, Match, Wording
 from monitor.web.draft import Draft
@@ -26,6 +28,7 @@ NEAR = 10  # near misses listed
 NEAR_LOOKED = 4_000  # of the newest texts that a looser rule could match
 COMPARED = 10  # new and lost stories listed
 PIECE = 250  # texts matched at a time: some 20 ms
+GLANCE = 1_000  # texts at a time in which only expressions are looked for
 # Clauses that may be left out one at a time, in the order in which they are named.
 _CLAUSES = ("all", "any", "none", "min", "near", "entities", "match")
 _MINE, _BEFORE, _LOOSER = "(draft)", "(in force)", "(draft without {})"
@@ -84,11 +87,11 @@ class Trial:
         results = self.results
         try:
             rules, looser = await asyncio.to_thread(self._compiled)
-            results.stories = len(await self._store.numbers_since(self._since))
             numbers = await self._numbers(rules.wording())
             results.candidates = len(numbers)
             # The first hits first, then the near misses, then the rest.
             stop = await self._look(numbers, 0, rules, self._take, lambda: results.matched >= SHOWN)
+            results.stories = len(await self._store.numbers_since(self._since))
             if looser is not None:
                 nearly = await self._numbers(looser[0].wording(), NEAR_LOOKED)
                 results.near_looked = len(nearly)
@@ -130,12 +133,17 @@ class Trial:
         enough: Callable[[], bool] = lambda: False,
     ) -> int:
         """Match the texts of ``numbers`` from ``start`` on; returns where it stopped."""
-        counts = take == self._take
+        counts, wording = take == self._take, rules.wording()
+        quick = has_expressions(wording)
         while start < len(numbers) and not enough():
-            piece = numbers[start : start + PIECE]
+            piece = numbers[start : start + (GLANCE if quick else PIECE)]
+            start += len(piece)
+            if quick:
+                texts = await self._store.texts_numbered(piece)
+                kept = await asyncio.to_thread(_could_have, wording, texts)
+                piece = [number for number in piece if number in kept]
             entries = await self._store.entries_numbered(piece)
             await asyncio.to_thread(self._match, entries, rules, take)
-            start += len(piece)
             if counts:
                 self.results.looked = start
             self.changed.give()
@@ -183,6 +191,15 @@ class Trial:
                 results.near.append(Found(document, matches[name], lacks[name]))
 
         return take
+
+
+def _could_have(
+    wording: Wording, texts: Sequence[tuple[int, tuple[str, str, str]]]
+) -> frozenset[int]:
+    """Return the numbers of the texts that could have a wording, by a look for its expressions."""
+    return frozenset(
+        number for number, fields in texts if could_have(wording, [to_plain(f) for f in fields])
+    )
 
 
 def try_text(draft: Draft, document: Document) -> tuple[Match | None, tuple[Found, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from monitor.store.port import PollCommit, Store
-from monitor.values import AllOf, AnyOf, Entry, Word, Wording
+from monitor.values import AllOf, AnyOf, Entry, Expression, Word, Wording
 from tests.contract.samples import DAY, MINUTE, NOW, entry, feed
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +62,8 @@ def has(*words: str) -> AllOf:
         (AllOf(()), [5, 4, 3, 2, 1]),
         (AnyOf((AllOf(()), Word("arms"))), [5, 4, 3, 2, 1]),
         (None, [5, 4, 3, 2, 1]),
+        (Expression("(arms)"), [5, 4, 3, 2, 1]),  # the index can't tell
+        (AllOf((Expression("(arms)"), Word("moscow"))), [1]),
     ],
 )
 async def test_wordings(store: Store, wording: Wording | None, found: list[int]) -> None:
@@ -87,6 +89,9 @@ async def test_numbers_that_are_gone_are_left_out(store: Store) -> None:
     numbers = list(await store.numbers_since(NOW))
     assert await ids(store, [999_999, *numbers[3:], numbers[0]]) == [2, 1, 5]
     assert await store.entries_numbered([]) == []
+    texts = dict(await store.texts_numbered([999_999, *numbers[3:]]))
+    assert texts == {numbers[3]: TEXTS[2], numbers[4]: TEXTS[1]}
+    assert await store.texts_numbered([]) == []
 
 
 async def test_thousands_of_words(store: Store) -> None:

@@ -235,10 +235,13 @@ class Evaluation:
         for name, (low, high) in zip(TEXT_FIELDS, slots.fields, strict=True):
             if name not in scope.fields or low == high:
                 continue
+            spans = list(patterns.find(node.pattern, slots.text(name)))
+            if not spans:
+                continue  # most texts: to locate their words would cost many times the search
             ends = [slots.offsets[slot][1] for slot in range(low, high)]
             for index in range(1, len(ends)):  # breaks have no offsets: keep the row ascending
                 ends[index] = max(ends[index], ends[index - 1])
-            for start, end in patterns.find(node.pattern, slots.text(name)):
+            for start, end in spans:
                 first = low + bisect_right(ends, start)
                 last = max(low + bisect_left(ends, end), first)
                 first, last = min(first, high - 1), min(last, high - 1)

@@ -225,6 +225,15 @@ async def numbered(pool: Pool, numbers: Sequence[int]) -> Sequence[FoundEntry]:
     return [found[number] for number in numbers if number in found]
 
 
+async def texts(pool: Pool, numbers: Sequence[int]) -> Sequence[tuple[int, tuple[str, str, str]]]:
+    """Return the titles, summaries and contents of the entries of ``numbers``, by number."""
+    rows = await pool.rows(
+        "SELECT seq, title, summary, content FROM entries WHERE seq = ANY(%s::bigint[])",
+        (list(numbers),),
+    )
+    return [(row[0], (row[1], row[2], row[3])) for row in rows]
+
+
 async def days(pool: Pool, at: datetime) -> Sequence[DayCount]:
     """Return how many entries each day brought from ``at`` on, oldest first."""
     return day_counts(

@@ -143,6 +143,11 @@ class PgStore:
     ) -> Sequence[int]:
         return await entries.numbers_since(self.pool, since, wording, limit)
 
+    async def texts_numbered(
+        self, numbers: Sequence[int]
+    ) -> Sequence[tuple[int, tuple[str, str, str]]]:
+        return await entries.texts(self.pool, numbers)
+
     async def entries_numbered(self, numbers: Sequence[int]) -> Sequence[FoundEntry]:
         return await entries.numbered(self.pool, numbers)
 

@@ -190,6 +190,20 @@ def numbered(db: sqlite3.Connection, numbers: Sequence[int]) -> Sequence[FoundEn
     return [found[number] for number in numbers if number in found]
 
 
+def texts(
+    db: sqlite3.Connection, numbers: Sequence[int]
+) -> Sequence[tuple[int, tuple[str, str, str]]]:
+    """Return the titles, summaries and contents of the entries of ``numbers``, by number."""
+    return [
+        (row[0], row[1:])
+        for part in chunks(numbers)
+        for row in db.execute(
+            f"SELECT seq, title, summary, content FROM entries WHERE seq IN ({marks(len(part))})",
+            part,
+        )
+    ]
+
+
 def days(db: sqlite3.Connection, at: datetime) -> Sequence[DayCount]:
     """Return how many entries each day brought from ``at`` on, oldest first."""
     return day_counts(

@@ -173,6 +173,11 @@ class SqliteStore:
             partial(text_search.numbers_since, since=since, wording=wording, limit=limit)
         )
 
+    async def texts_numbered(
+        self, numbers: Sequence[int]
+    ) -> Sequence[tuple[int, tuple[str, str, str]]]:
+        return await self._readers.read(partial(entries.texts, numbers=numbers))
+
     async def entries_numbered(self, numbers: Sequence[int]) -> Sequence[FoundEntry]:
         return await self._readers.read(partial(entries.numbered, numbers=numbers))
 
