@@ -45,7 +45,7 @@ async def read_period(store: Store, since: datetime, now: datetime) -> Period:
     # A message may have been held for a while before it was sent.
     rows = await store.outbox_rows(states=["sent"], since=since - HELD)
     blob = await store.blob(FEEDBACK_BLOB)
-    found = await store.entries_since(since, matched=True)
+    found = await store.matched_entries(since)
     entries = [each for each in found if not each.entry.baseline]
     return Period(since, now, told(rows, since), read_feedback(blob, rows, since), entries)
 

@@ -248,10 +248,9 @@ class Store(Protocol):
         """Return stories last seen at or after ``since``, oldest first."""
 
     async def entries_since(
-        self, since: datetime, limit: int | None = None, *, matched: bool = False
+        self, since: datetime, limit: int | None = None
     ) -> Sequence[FoundEntry]:
-        """Return entries first seen at or after ``since``, oldest first; with ``matched`` only
-        those that a rule held for."""
+        """Return entries first seen at or after ``since``, oldest first."""
 
     async def matched_entries(
         self,

@@ -140,13 +140,10 @@ async def stories_since(pool: Pool, since: datetime) -> Sequence[StoryRow]:
     return [story_row(row) for row in rows]
 
 
-async def since(
-    pool: Pool, at: datetime, limit: int | None, *, matched: bool = False
-) -> Sequence[FoundEntry]:
+async def since(pool: Pool, at: datetime, limit: int | None) -> Sequence[FoundEntry]:
     """Return entries first seen at or after ``at``, oldest first."""
-    wanted = "AND e.id IN (SELECT entry_id FROM matches)" if matched else ""
     rows = await pool.rows(
-        f"{FOUND} WHERE e.first_seen >= %s {wanted} ORDER BY e.first_seen, e.seq LIMIT %s",
+        f"{FOUND} WHERE e.first_seen >= %s ORDER BY e.first_seen, e.seq LIMIT %s",
         (micros(at), limit),
     )
     return [found_entry(row) for row in rows]

@@ -114,9 +114,9 @@ class PgStore:
         return await entries.stories_since(self.pool, since)
 
     async def entries_since(
-        self, since: datetime, limit: int | None = None, *, matched: bool = False
+        self, since: datetime, limit: int | None = None
     ) -> Sequence[FoundEntry]:
-        return await entries.since(self.pool, since, limit, matched=matched)
+        return await entries.since(self.pool, since, limit)
 
     async def matched_entries(
         self,

@@ -49,8 +49,6 @@ FOUND = (
     + ", (SELECT key FROM feeds WHERE feeds.id = e.feed_id), "
     "(SELECT json_group_array(rule) FROM matches WHERE matches.entry_id = e.id) FROM entries e"
 )
-# Few entries match: SQLite is to begin with them (CROSS JOIN keeps the order as written).
-_MATCHED = "(SELECT DISTINCT entry_id FROM matches) AS m CROSS JOIN entries e ON e.id = m.entry_id"
 NUMBERED = FOUND.replace(" FROM entries e", ", e.seq FROM entries e")
 
 
@@ -148,13 +146,10 @@ def stories_since(db: sqlite3.Connection, since: datetime) -> Sequence[StoryRow]
     return [story_row(row) for row in rows]
 
 
-def since(
-    db: sqlite3.Connection, at: datetime, limit: int | None, *, matched: bool = False
-) -> Sequence[FoundEntry]:
+def since(db: sqlite3.Connection, at: datetime, limit: int | None) -> Sequence[FoundEntry]:
     """Return entries first seen at or after ``at``, oldest first."""
-    found = FOUND.replace(" FROM entries e", f" FROM {_MATCHED}") if matched else FOUND
     rows = db.execute(
-        f"{found} WHERE e.first_seen >= ? ORDER BY e.first_seen, e.seq LIMIT ?",
+        f"{FOUND} WHERE e.first_seen >= ? ORDER BY e.first_seen, e.seq LIMIT ?",
         (micros(at), -1 if limit is None else limit),
     )
     return [found_entry(row) for row in rows]
@@ -170,13 +165,26 @@ def matched(
     newest: bool,
 ) -> Sequence[FoundEntry]:
     """Return entries with a match from (``at``, ``after``) on, by when they were first seen."""
-    which = f" AND m.rule IN ({marks(len(rules))})" if rules else ""
+    which = f"rule IN ({marks(len(rules))})" if rules else "true"
     order = "DESC" if newest else "ASC"
+    # Few entries match: where all are asked for, SQLite is to begin with them (CROSS JOIN keeps the
+    # order as written); where a few are, with the entries in their order.
+    source, wanted = (
+        "entries e",
+        f"EXISTS (SELECT 1 FROM matches WHERE entry_id = e.id AND {which})",
+    )
+    if limit is None:
+        source = (
+            f"(SELECT DISTINCT entry_id FROM matches WHERE {which}) AS m "
+            "CROSS JOIN entries e ON e.id = m.entry_id"
+        )
+        wanted = "true"
+    times = (micros(at), micros(at), after)
     rows = db.execute(
-        f"{FOUND} WHERE e.first_seen >= ? AND (e.first_seen, e.id) > (?, ?) "
-        f"AND EXISTS (SELECT 1 FROM matches m WHERE m.entry_id = e.id{which}) "
+        f"{FOUND.replace(' FROM entries e', f' FROM {source}')} "
+        f"WHERE e.first_seen >= ? AND (e.first_seen, e.id) > (?, ?) AND {wanted} "
         f"ORDER BY e.first_seen {order}, e.id {order} LIMIT ?",
-        (micros(at), micros(at), after, *rules, -1 if limit is None else limit),
+        (*rules, *times, -1) if limit is None else (*times, *rules, limit),
     )
     return [found_entry(row) for row in rows]
 

@@ -138,11 +138,9 @@ class SqliteStore:
         return await self._readers.read(partial(entries.stories_since, since=since))
 
     async def entries_since(
-        self, since: datetime, limit: int | None = None, *, matched: bool = False
+        self, since: datetime, limit: int | None = None
     ) -> Sequence[FoundEntry]:
-        return await self._readers.read(
-            partial(entries.since, at=since, limit=limit, matched=matched)
-        )
+        return await self._readers.read(partial(entries.since, at=since, limit=limit))
 
     async def matched_entries(
         self,
