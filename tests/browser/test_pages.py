@@ -80,7 +80,7 @@ def harmless(browser: webdriver.Chrome) -> None:
     targets = browser.execute_script("return [...document.links].map(a => a.href)")
     assert all(target.startswith("http") for target in targets), targets
     log = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    blocked = [each for each in log if each["level"] == "SEVERE"]
+    blocked = [each for each in log if each["level"] == "SEVERE" and each["source"] != "network"]
     assert blocked == []  # the policy had nothing to stop: no markup got that far
 
 
@@ -97,7 +97,7 @@ def test_hostile_texts_are_texts_and_everybody_can_read_them(
     fits(browser, width)
     assert findings(browser) == []
     text = find(browser, "main").text
-    assert "{{ 7*7 }}" in text or path in ("/feeds", "/lab") or "q=" in path or "?m" in path
+    assert "{{ 7*7 }}" in text or path in ("/feeds", "/lab") or "=" in path
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
@@ -120,7 +120,7 @@ def test_a_rule_is_tried(hostile: Site, browser: webdriver.Chrome, width: int, s
 
 def test_a_rule_is_checked_while_one_types(hostile: Site, browser: webdriver.Chrome) -> None:
     look(browser, PHONE)
-    field = write_rule(browser, hostile, "name: A\nanny: [x]")
+    field = write_rule(browser, hostile, "name: A\nanny: [rain]")
     problem = find(browser, "#verdict .problems")
     assert "did you mean" in problem.text
     assert find(browser, "#behind mark.error").get_property("textContent") == "anny:"
@@ -171,7 +171,7 @@ def test_a_silence_is_set_and_ended(hostile: Site, browser: webdriver.Chrome) ->
     browser.get(hostile.url + "/silences")
     find(browser, "#matcher").send_keys("rule=Bonds")
     find(browser, "form.card button.main").click()
-    end = find(browser, "button[aria-label='End the silence of rule=Bonds']")
+    end = find(browser, "button[aria-label='End now: rule=Bonds']")
     assert findings(browser) == []
     end.click()
     find(browser, ".tag.stopped")
@@ -184,14 +184,14 @@ def test_feeds_are_polled_found_paused_and_resumed(
 ) -> None:
     look(browser, width)
     browser.get(hostile.url + "/feeds")
-    find(browser, "button[aria-label^='Poll ']").click()
+    find(browser, "button[aria-label^='Poll now']").click()
     assert "as soon as" in find(browser, ".notice").text
-    find(browser, "button[aria-label^='Pause ']").click()
+    find(browser, "button[aria-label^='Pause: ']").click()
     assert "enabled: false" in find(browser, "ins").text
     apply(browser, hostile)
     assert "is paused" in find(browser, ".notice").text
     until(browser, lambda: _reloaded(browser, hostile.url + "/feeds", "paused"))
-    find(browser, "button[aria-label^='Resume ']").click()
+    find(browser, "button[aria-label^='Resume: ']").click()
     apply(browser, hostile)
     browser.get(hostile.url + "/feeds")
     find(browser, "#more summary").click()
