@@ -1,4 +1,4 @@
-.PHONY: run test quality lint lock help chaos chaos-long
+.PHONY: run test docs quality lint lock help chaos chaos-long
 .DEFAULT_GOAL := help
 
 # One more than there are cores: many tests wait for a process or a clock.
@@ -14,6 +14,11 @@ run: ## Set up if need be, then run the watch with config.yaml
 test: ## Set up if need be, then run the tests
 	@scripts/setup requirements-dev.lock
 	@exec .venv/bin/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+docs: ## Build the documentation site into build/docs (offline; a warning fails)
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
 
 lint: ## Lint, formatting and types
 	@scripts/setup requirements-dev.lock

@@ -39,7 +39,7 @@ html_theme_options = {
     "home_page_in_toc": True,
     "use_download_button": False,
     "use_fullscreen_button": False,
-    "article_header_end": ["search-button"],
+    "navbar_persistent": [],
     "footer_content_items": ["copyright"],
 }
 

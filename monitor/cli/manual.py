@@ -12,7 +12,7 @@ import click
 
 from monitor import __version__
 from monitor.cli.app import app
-from monitor.cli.reference import commands, option_text, usage
+from monitor.cli.reference import commands, option_text, paragraphs, usage
 
 _HEAD = r""".\" Written by python -m monitor.cli.manual, not by hand.
 .TH NEWSWATCH 1 "" "newswatch {version}" "User Commands"
@@ -70,17 +70,15 @@ def page() -> str:
 def _commands() -> Iterator[str]:
     for command, context in commands(app, click.Context(app, info_name="newswatch")):
         yield f".SS {_escaped(usage(command, context))}\n"
-        for part in (command.help or "").split("\n\n"):
-            verbatim = part.lstrip().startswith("\b")
-            lines = [_escaped(line.strip()) for line in part.replace("\b\n", "").splitlines()]
-            text = "\n".join(line for line in lines if line)
-            yield f".PP\n.nf\n{text}\n.fi\n" if verbatim else f".PP\n{text}\n"
+        for text, table in paragraphs(command):
+            shown = "\n".join(_escaped(line.strip()) for line in text.splitlines())
+            yield f".PP\n.nf\n{shown}\n.fi\n" if table else f".PP\n{shown}\n"
         for parameter in command.get_params(context):
-            shown = option_text(parameter)
-            if shown is None:
+            option = option_text(parameter)
+            if option is None:
                 continue
-            names, meaning = shown
-            yield f".TP\n.B {_escaped(', '.join(names))}\n{_escaped(meaning) or 'See above.'}\n"
+            names, meaning = option
+            yield f".TP\n.B {_escaped(', '.join(names))}\n{_escaped(meaning)}\n"
 
 
 def _escaped(text: str) -> str:

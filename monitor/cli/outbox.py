@@ -49,7 +49,9 @@ def outbox() -> None:
 @state_option
 @channel_option
 @click.option("--all", "everything", is_flag=True, help="Sent ones too.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many."
+)
 def list_rows(
     config_path: Path,
     as_json: bool,

@@ -72,13 +72,17 @@ def _sections(context: click.Context) -> Iterator[str]:
             yield "| option | meaning |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
-def _help(command: click.Command) -> str:
-    """Return a command's help with its tables (paragraphs after ``\\b``) as blocks."""
-    parts = []
+def paragraphs(command: click.Command) -> Iterator[tuple[str, bool]]:
+    """Yield the paragraphs of a command's help, and whether each is a table (after ``\\b``)."""
     for part in (command.help or "").strip().split("\n\n"):
         body = part.removeprefix("\b\n")
-        parts.append(f"```text\n{body}\n```" if body != part else body)
-    return "\n\n".join(parts)
+        yield (body, True) if body != part else (" ".join(part.split()), False)
+
+
+def _help(command: click.Command) -> str:
+    return "\n\n".join(
+        f"```text\n{text}\n```" if table else text for text, table in paragraphs(command)
+    )
 
 
 def _row(names: list[str], meaning: str) -> str:

@@ -97,7 +97,9 @@ def failing_example(settings: Settings, rule: RuleSettings, text: str, expected:
 @config_option
 @json_option
 @click.option("--since", type=Span(), default=WEEK, show_default="7d", help="How far back.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="The newest so many."
+)
 def try_(query: str, config_path: Path, as_json: bool, since: timedelta, limit: int) -> None:
     """Show the stored stories that a query would have matched. QUERY is a query string; no rule
     need be
@@ -191,7 +193,11 @@ def rules() -> None:
 @config_option
 @click.option("--name", help="The rule's name; default: the query.")
 @click.option("--to", multiple=True, help="A channel for its alerts (may be given more than once).")
-@click.option("--severity", type=click.Choice(["info", "low", "normal", "high", "critical"]))
+@click.option(
+    "--severity",
+    type=click.Choice(["info", "low", "normal", "high", "critical"]),
+    help="How much its alerts matter.",
+)
 def add(
     query: str, config_path: Path, name: str | None, to: tuple[str, ...], severity: str | None
 ) -> None:

@@ -154,7 +154,9 @@ class ChannelSettings(Policy):
         Throttle | None,
         Field(description="The most alerts from one feed.", examples=["20 per hour"]),
     ] = None
-    enabled: Flag = True
+    enabled: Annotated[
+        Flag, Field(description="`false`: takes nothing; its alerts go to the default channel.")
+    ] = True
 
 
 def _labels(value: Any) -> Any:
@@ -188,7 +190,7 @@ class RouteSettings(Policy):
     continue_: Annotated[
         Flag, Field(alias="continue", description="Look at the following routes too.")
     ] = False
-    enabled: Flag = True
+    enabled: Annotated[Flag, Field(description="`false`: as if it weren't there.")] = True
 
 
 class InhibitSettings(Model):

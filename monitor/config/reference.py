@@ -54,7 +54,7 @@ def _sections(made: dict[str, Any]) -> Iterator[str]:
     done: set[str] = set()
     waiting: list[tuple[str, str]] = []
     yield "## The file\n"
-    yield from _table(made, waiting)
+    yield from _table(made, definitions, waiting)
     while waiting:
         title, name = waiting.pop(0)
         if name in done:
@@ -66,17 +66,19 @@ def _sections(made: dict[str, Any]) -> Iterator[str]:
         yield f"## {title}\n"
         if definition.get("description"):
             yield definition["description"].replace("``", "`") + "\n"
-        yield from _table(definition, waiting)
+        yield from _table(definition, definitions, waiting)
 
 
-def _table(definition: dict[str, Any], waiting: list[tuple[str, str]]) -> Iterator[str]:
+def _table(
+    definition: dict[str, Any], definitions: dict[str, Any], waiting: list[tuple[str, str]]
+) -> Iterator[str]:
     required = definition.get("required", ())
     yield "| key | value | meaning |"
     yield "|---|---|---|"
     for key, value in definition["properties"].items():
         waiting.extend((f"`{key}`", name) for name in _references(value))
         must = " **Required.**" if key in required else ""
-        yield f"| `{key}` | {_cell(_kind(value))} | {_cell(_meaning(value) + must)} |"
+        yield f"| `{key}` | {_cell(_kind(value))} | {_cell(_meaning(value, definitions) + must)} |"
     yield ""
 
 
@@ -120,8 +122,10 @@ def _kind(value: dict[str, Any]) -> str:
     )
 
 
-def _meaning(value: dict[str, Any]) -> str:
-    text = str(value.get("description", "")).replace("``", "`")
+def _meaning(value: dict[str, Any], definitions: dict[str, Any]) -> str:
+    # pydantic leaves a description out that the section itself has.
+    section = definitions.get(str(value.get("$ref", "")).rpartition("/")[2], {})
+    text = str(value.get("description") or section.get("description", "")).replace("``", "`")
     default = value.get("default")
     if default is not None and not isinstance(default, dict):
         text += f" Default: `{_scalar(default)}`."

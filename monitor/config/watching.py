@@ -31,7 +31,7 @@ Clause = Any  # a term, or a nested mapping of clauses; monitor.rules.compile gi
 class BasicAuth(Model):
     """HTTP basic authentication of a feed."""
 
-    user: Text
+    user: Annotated[Text, Field(description="The user's name.")]
     password: Annotated[
         Secret, Field(description="As ${ENV}, or as `password_file` with a file's path.")
     ]
@@ -81,14 +81,14 @@ class FeedSettings(Model):
         Secret | None, Field(description="A Cookie header: ${ENV}, or `cookie_file`.")
     ] = None
     auth: Annotated[BasicAuth | None, Field(description="Basic authentication.")] = None
-    enabled: Flag = True
+    enabled: Annotated[Flag, Field(description="`false`: not polled, nothing forgotten.")] = True
 
 
 class Validity(Model):
     """Dates between which an entity's aliases hold, both included."""
 
-    from_: Annotated[Day | None, Field(alias="from")] = None
-    to: Day | None = None
+    from_: Annotated[Day | None, Field(alias="from", description="The first day.")] = None
+    to: Annotated[Day | None, Field(description="The last day.")] = None
 
 
 class EntitySettings(Model):
@@ -115,8 +115,8 @@ class EntitySettings(Model):
 class ExampleSettings(Model):
     """Texts the rule must and must not match, run by `test`."""
 
-    match: OneOrMore = []
-    no_match: OneOrMore = []
+    match: Annotated[OneOrMore, Field(description="Texts the rule must fire on.")] = []
+    no_match: Annotated[OneOrMore, Field(description="Texts it must not fire on.")] = []
 
     def each(self) -> list[tuple[str, bool]]:
         """Return every text and whether the rule must fire on it."""
@@ -178,7 +178,10 @@ def _scoped(value: Any) -> Any:
 class RuleSettings(Model):
     """What to watch for; all clauses of a rule must hold."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    name: Annotated[
+        Text,
+        Field(min_length=1, max_length=200, description="What alerts call it; no two are alike."),
+    ]
     any: Annotated[
         list[Clause] | None,
         BeforeValidator(_clauses),
@@ -251,9 +254,11 @@ class RuleSettings(Model):
         Throttle | None,
         Field(description="The most alerts of this rule.", examples=["10 per hour"]),
     ] = None
-    examples: ExampleSettings | None = None
+    examples: Annotated[
+        ExampleSettings | None, Field(description="Texts that `newswatch test` tries it on.")
+    ] = None
     description: Annotated[str | None, Field(description="For people.")] = None
     added_by: Annotated[str | None, Field(description="Who added it (written by /watch add).")] = (
         None
     )
-    enabled: Flag = True
+    enabled: Annotated[Flag, Field(description="`false`: it matches nothing.")] = True

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +148,32 @@ def test_each_make_target_in_the_documentation_exists() -> None:
     for page in PAGES:
         for target in re.findall(r"^make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M):
             assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"
+
+
+def test_the_site_builds_without_a_warning_and_needs_nobody(tmp_path: Path) -> None:
+    order = next(
+        line.split("@.venv/bin/python ")[1].split()
+        for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+        if "-m sphinx" in line
+    )
+    site = tmp_path / "site"
+    done = subprocess.run(
+        [sys.executable, *order[:-1], str(site)], cwd=ROOT, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > len(PAGES) - 2
+    for page in pages:
+        for address in re.findall(
+            r"<(?:script|link|img|iframe)[^>]*?(?:src|href)=\"(https?:)?//", page.read_text("utf-8")
+        ):
+            raise AssertionError(f"{page.name} loads something from elsewhere: {address}")
+
+
+@pytest.mark.parametrize("snippet", list(snippets("json")), ids=str)
+def test_json_snippets_are_json(snippet: Snippet) -> None:
+    json.loads(snippet.text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
