@@ -99,6 +99,16 @@ def to_text(rhythm: Rhythm) -> str:
     return " ".join(f"{number:.4g}" for number in numbers)
 
 
+def per_day(text: object) -> float | None:
+    """Return how many entries a day a rhythm's text counted, None where it can't tell; the hours
+    are not read, since lists of ten thousand feeds are sorted by it."""
+    try:
+        entries, days, _ = str(text).split(" ", 2)
+        return float(entries) / float(days)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
 def from_text(text: object) -> Rhythm:
     """Return the rhythm a state keeps; a new one when there is none that can be read."""
     if not isinstance(text, str):

@@ -212,8 +212,8 @@ class Store(Protocol):
         """Make exactly ``feeds`` active (new ones are due at once); returns states by key.
         A feed no longer listed is kept, with what it has seen, but never due."""
 
-    async def feed_states(self) -> Mapping[str, FeedState]:
-        """Return the states of all active feeds by key."""
+    async def feed_states(self, polled_since: datetime | None = None) -> Mapping[str, FeedState]:
+        """Return the states of all active feeds by key, or of those polled then or later."""
 
     async def due(
         self, now: datetime, limit: int, retry_at: datetime, shard: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,19 +34,27 @@ from monitor.web.source import Source
 
 FEEDS = 100  # on one page
 STATES = ("failing", "stopped", "new", "ok", "paused")  # in the order of their urgency
+_URGENCY = {how: rank for rank, how in enumerate(STATES)}
+# How a feed fares, its name, the feed (None: paused) and its state: ten thousand are made for each
+# page, and a hundred shown.
+_Known = tuple[str, str, Feed | None, FeedState | None]
 SORTS = ("urgency", "name", "newest entry", "busiest")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A feed in the list; ``feed`` is None for one that is paused: it is no part of the watch."""
+    """A feed as it is shown; ``feed`` is None for one that is paused: it is no part of the watch,
+    and its address isn't shown (with its variables filled in, it may hold a secret)."""
 
-    name: str
-    key: str
     how: str
+    name: str
     feed: Feed | None = None
     state: FeedState | None = None
+
+    @property
+    def key(self) -> str:
+        return self.feed.key if self.feed else ""
 
     @property
     def extra(self) -> Mapping[str, object]:
@@ -63,10 +72,7 @@ class Line:
     @property
     def newest(self) -> datetime | None:
         """When its newest entry is dated; when we last saw a new one where it gives no dates."""
-        try:
-            return datetime.fromisoformat(str(self.extra["newest"]))
-        except (KeyError, ValueError):
-            return self.state.last_new_at if self.state else None
+        return _newest(self.state)
 
     @property
     def latency(self) -> object:
@@ -76,8 +82,7 @@ class Line:
     @property
     def per_day(self) -> float | None:
         """How many entries a day it has brought lately, as far as is known."""
-        known = rhythm.from_text(self.extra.get("rhythm"))
-        return known.entries / known.days if known.days > 0 else None
+        return rhythm.per_day(self.extra.get("rhythm"))
 
     @property
     def hours(self) -> Spark:
@@ -120,9 +125,9 @@ class FeedsPage:
     ) -> Response:
         asked = request.query_params
         q, show, sort = asked.get("q", ""), asked.get("show", "all"), asked.get("sort", SORTS[0])
-        lines = self._lines(await self._source.feed_states())
-        counts = {how: sum(line.how == how for line in lines) for how in STATES}
-        chosen = _chosen(lines, q, show, sort)
+        known = self._known(await self._source.feed_states())
+        counts = Counter(each[0] for each in known)
+        chosen = _chosen(known, q, show, sort)
         pages_of = max(1, -(-len(chosen) // FEEDS))
         number = asked.get("page", "1")
         page = min(max(1, int(number) if number.isdecimal() and len(number) < 9 else 1), pages_of)
@@ -134,8 +139,8 @@ class FeedsPage:
             400 if problem else 200,
             notice=notice or self._renderer.said(request),
             problem=problem,
-            lines=chosen[first : first + FEEDS],
-            counts=counts,
+            lines=[Line(*each) for each in chosen[first : first + FEEDS]],
+            counts=[(how, counts[how]) for how in STATES],
             total=len(chosen),
             first=first + 1,
             page=page,
@@ -148,19 +153,21 @@ class FeedsPage:
             **(found | more),
         )
 
-    def _lines(self, states: Mapping[str, FeedState]) -> list[Line]:
+    def _known(self, states: Mapping[str, FeedState]) -> list[_Known]:
         watching = self._source.watching()
-        lines = [
-            Line(feed.name, key, fares(state := states.get(key)), feed, state)
+        known: list[_Known] = [
+            (fares(state := states.get(key)), feed.name, feed, state)
             for key, feed in watching.feeds.items()
         ]
         settings = watching.settings.feeds
-        if len(lines) < len(settings):
-            # Its address is not shown: with its variables filled in, it may hold a secret.
+        if len(known) < len(settings):
             names = feed_names(settings)
-            paused = [name for name, each in zip(names, settings, strict=True) if not each.enabled]
-            lines += [Line(name, "", "paused") for name in paused]
-        return lines
+            known += [
+                ("paused", name, None, None)
+                for name, each in zip(names, settings, strict=True)
+                if not each.enabled
+            ]
+        return known
 
     # What is done to feeds ----------------------------------------------------------------------
 
@@ -274,26 +281,40 @@ class FeedsPage:
         return Response(body, media_type="text/x-opml", headers=name)
 
 
-def _chosen(lines: Sequence[Line], q: str, show: str, sort: str) -> list[Line]:
+def _chosen(known: Sequence[_Known], q: str, show: str, sort: str) -> list[_Known]:
     wanted = q.strip().casefold()
-    found = [
-        line
-        for line in lines
-        if (show not in STATES or line.how == show)
-        and (
-            wanted in line.name.casefold()
-            or wanted in line.key.casefold()
-            or (line.feed is not None and wanted in line.feed.tags)
-        )
-    ]
+    found = [each for each in known if show not in STATES or each[0] == show]
+    if wanted:
+        found = [each for each in found if _has(each, wanted)]
     match sort:
         case "name":
-            return sorted(found, key=lambda line: line.name.casefold())
+            return sorted(found, key=lambda each: each[1].casefold())
         case "newest entry":
-            return sorted(found, key=lambda line: line.newest or _LONG_AGO, reverse=True)
+            return sorted(found, key=lambda each: _newest(each[3]) or _LONG_AGO, reverse=True)
         case "busiest":
-            return sorted(found, key=lambda line: line.per_day or 0.0, reverse=True)
-    return sorted(found, key=lambda line: STATES.index(line.how))
+            return sorted(found, key=lambda each: _rate(each[3]), reverse=True)
+    return sorted(found, key=lambda each: _URGENCY[each[0]])
+
+
+def _has(known: _Known, wanted: str) -> bool:
+    _, name, feed, _ = known
+    if wanted in name.casefold():
+        return True
+    return feed is not None and (wanted in feed.key.casefold() or wanted in feed.tags)
+
+
+def _newest(state: FeedState | None) -> datetime | None:
+    if state is None:
+        return None
+    try:
+        return datetime.fromisoformat(str(state.extra["newest"]))
+    except (KeyError, ValueError):
+        return state.last_new_at
+
+
+def _rate(state: FeedState | None) -> float:
+    """Return how many entries a day a feed brings, 0 where it isn't known."""
+    return (rhythm.per_day(state.extra.get("rhythm")) if state else None) or 0.0
 
 
 def _setting(feed: OpmlFeed, names: set[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from monitor.clock import Clock
@@ -16,7 +17,9 @@ from monitor.web.metrics import Metrics
 
 FOLLOWED = 60.0  # seconds after the last look for which states are read again and again
 STALLED = 60.0  # seconds without a round of polling after which the daemon is not ready
-REREAD = 3.0  # seconds between two readings of the states, while somebody looks
+REREAD = 2.0  # seconds between two readings of the states that changed, while somebody looks
+ANEW = 300.0  # seconds after which all of them are read
+LATE = timedelta(seconds=30)  # how long after a poll's time its state may be stored
 WORKSPACE_REMEMBERED = 60.0  # seconds
 
 
@@ -33,7 +36,7 @@ class Source:
     metrics: Metrics | None = None
     states: Callable[[], Mapping[str, FeedState]] | None = None
     progress: Callable[[], tuple[int, int]] | None = None
-    _states: Mapping[str, FeedState] | None = field(default=None, init=False)
+    _states: dict[str, FeedState] | None = field(default=None, init=False)
     _asked: float = field(default=0.0, init=False)
     _following: asyncio.Task[None] | None = field(default=None, init=False)
     _round: tuple[int, float] | None = field(default=None, init=False)
@@ -42,29 +45,33 @@ class Source:
     async def feed_states(self) -> Mapping[str, FeedState]:
         """Return the states of the active feeds by key.
 
-        Beside the daemon they are read from the store, some seconds old at most: ten thousand take
-        a tenth of a second, so that they are read aside for as long as somebody looks.
+        Beside the daemon they are read from the store, some seconds old at most. Ten thousand take
+        a fifth of a second: what changes is read aside for as long as somebody looks.
         """
         if self.states is not None:
             return self.states()
         self._asked = self.clock.monotonic()
         if self._states is None or self._following is None or self._following.done():
-            self._states = await self.store.feed_states()
+            self._states = dict(await self.store.feed_states())
             self._following = asyncio.create_task(self._follow(), name="feed states")
         return self._states
 
     async def _follow(self) -> None:
-        while self.clock.monotonic() - self._asked < FOLLOWED:
+        began = self.clock.monotonic()
+        while (at := self.clock.monotonic()) - self._asked < FOLLOWED and at - began < ANEW:
+            since = self.clock.now() - LATE
             await asyncio.sleep(REREAD)
             try:
-                self._states = await self.store.feed_states()
+                fresh = await self.store.feed_states(since)
             except StateError:
                 return  # the next who asks is told
+            if self._states is not None:
+                self._states |= fresh
 
     async def forget(self) -> None:
         """Read the states anew: one has been changed."""
         if self.states is None:
-            self._states = await self.store.feed_states()
+            self._states = dict(await self.store.feed_states())
 
     def close(self) -> None:
         """End the reading."""

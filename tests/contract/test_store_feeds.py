@@ -133,3 +133,12 @@ async def test_a_feed_is_made_due(store: Store) -> None:
     assert (found.next_at, found.failures) == (NOW + MINUTE, 2)
     await store.sync_feeds([], NOW)
     assert not await store.make_due(state.key, NOW)
+
+
+async def test_states_of_feeds_polled_since(store: Store) -> None:
+    states = await store.sync_feeds([feed("a"), feed("b"), feed("c")], NOW)
+    await store.update_feed(replace(states[feed("a").key], last_poll_at=NOW))
+    await store.update_feed(replace(states[feed("b").key], last_poll_at=NOW - MINUTE))
+    assert list(await store.feed_states(NOW)) == [feed("a").key]
+    assert list(await store.feed_states(NOW - DAY)) == [feed("a").key, feed("b").key]
+    assert len(await store.feed_states()) == 3

@@ -63,10 +63,12 @@ async def sync(pool: Pool, feeds: Sequence[Feed], now: datetime) -> Mapping[str,
     return await states(pool)
 
 
-async def states(pool: Pool) -> Mapping[str, FeedState]:
-    """Return the states of all active feeds by key."""
+async def states(pool: Pool, polled_since: datetime | None = None) -> Mapping[str, FeedState]:
+    """Return the states of all active feeds by key, or of those polled since then."""
+    where = "" if polled_since is None else f"AND last_poll_at >= {micros(polled_since)}"
     rows = await pool.rows(
-        f"SELECT {FEED_COLUMNS} FROM feeds WHERE active = 1 ORDER BY id", limit=SCAN_SECONDS
+        f"SELECT {FEED_COLUMNS} FROM feeds WHERE active = 1 {where} ORDER BY id",
+        limit=SCAN_SECONDS,
     )
     return {row[1]: feed_state(row) for row in rows}
 

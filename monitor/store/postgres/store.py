@@ -60,8 +60,8 @@ class PgStore:
     async def sync_feeds(self, wanted: Sequence[Feed], now: datetime) -> Mapping[str, FeedState]:
         return await feeds.sync(self.pool, wanted, now)
 
-    async def feed_states(self) -> Mapping[str, FeedState]:
-        return await feeds.states(self.pool)
+    async def feed_states(self, polled_since: datetime | None = None) -> Mapping[str, FeedState]:
+        return await feeds.states(self.pool, polled_since)
 
     async def due(
         self, now: datetime, limit: int, retry_at: datetime, shard: int | None = None

@@ -49,9 +49,10 @@ def sync(db: sqlite3.Connection, feeds: Sequence[Feed], now: datetime) -> Mappin
     return states(db)
 
 
-def states(db: sqlite3.Connection) -> Mapping[str, FeedState]:
-    """Return the states of all active feeds by key."""
-    rows = db.execute(f"SELECT {FEED_COLUMNS} FROM feeds WHERE active = 1 ORDER BY id")
+def states(db: sqlite3.Connection, polled_since: datetime | None = None) -> Mapping[str, FeedState]:
+    """Return the states of all active feeds by key, or of those polled since then."""
+    where = "" if polled_since is None else f"AND last_poll_at >= {micros(polled_since)}"
+    rows = db.execute(f"SELECT {FEED_COLUMNS} FROM feeds WHERE active = 1 {where} ORDER BY id")
     return {row[1]: feed_state(row) for row in rows}
 
 

@@ -102,8 +102,8 @@ class SqliteStore:
     async def sync_feeds(self, wanted: Sequence[Feed], now: datetime) -> Mapping[str, FeedState]:
         return await self._writer.write(partial(feeds.sync, feeds=wanted, now=now))
 
-    async def feed_states(self) -> Mapping[str, FeedState]:
-        return await self._readers.read(feeds.states)
+    async def feed_states(self, polled_since: datetime | None = None) -> Mapping[str, FeedState]:
+        return await self._readers.read(partial(feeds.states, polled_since=polled_since))
 
     async def due(
         self, now: datetime, limit: int, retry_at: datetime, shard: int | None = None
