@@ -30,7 +30,14 @@ from monitor.config.load import feeds as configured_feeds
 from monitor.config.load import load
 from monitor.errors import EXIT_FINDINGS, UsageError
 from monitor.loading import state_target
-from monitor.sources.opml import OpmlFeed, OpmlList, read_addresses, read_opml, write_opml
+from monitor.sources.opml import (
+    OpmlFeed,
+    OpmlList,
+    read_addresses,
+    read_opml,
+    setting_of,
+    write_opml,
+)
 from monitor.sources.rhythm import from_text
 from monitor.sources.site import Candidate, discover_feeds
 from monitor.store.port import FeedState
@@ -210,7 +217,7 @@ def import_(file: Path, config_path: Path, dry_run: bool) -> None:
     for feed in listed.feeds:
         if feed.url in known:
             continue
-        fresh.append(_setting(feed, names))
+        fresh.append(setting_of(feed, names))
     for address in listed.skipped:
         click.echo(f"skipped {address!r}: not an http(s) address", err=True)
     if fresh and not dry_run:
@@ -250,17 +257,6 @@ def _show(found: list[Candidate]) -> None:
         table.add_row(Text(each.url), Text(each.title), str(each.entries), newest)
     if found:
         stdout_console().print(table)
-
-
-def _setting(feed: OpmlFeed, names: set[str]) -> dict[str, Any]:
-    """Return the configuration of a feed; a name that is taken is left to its default."""
-    setting: dict[str, Any] = {"url": feed.url}
-    if feed.name and feed.name not in names:
-        names.add(feed.name)
-        setting["name"] = feed.name
-    if feed.tags:
-        setting["tags"] = list(feed.tags)
-    return setting
 
 
 def _listed(body: bytes) -> OpmlList:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
+from typing import Any
 
 from lxml import etree
 
@@ -126,6 +127,18 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str, now: datetime) -> str:
             etree.SubElement(parent, "outline", attributes)
     text: bytes = etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
     return text.decode("utf-8")
+
+
+def setting_of(feed: OpmlFeed, names: set[str]) -> dict[str, Any]:
+    """Return a feed as an item of the configuration's ``feeds``; a name in ``names`` is taken, and
+    left to its default, one that is not is added there."""
+    setting: dict[str, Any] = {"url": feed.url}
+    if feed.name and feed.name not in names:
+        names.add(feed.name)
+        setting["name"] = feed.name
+    if feed.tags:
+        setting["tags"] = list(feed.tags)
+    return setting
 
 
 def _local(node: etree._Element) -> str:

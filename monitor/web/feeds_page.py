@@ -21,7 +21,7 @@ from monitor.config.feeds import feed_names
 from monitor.config.load import load
 from monitor.errors import ConfigError, FetchError, ParseError, Problem
 from monitor.sources import rhythm
-from monitor.sources.opml import OpmlFeed, read_opml, write_opml
+from monitor.sources.opml import OpmlFeed, read_opml, setting_of, write_opml
 from monitor.sources.site import discover_feeds
 from monitor.store.port import FeedState
 from monitor.values import Feed
@@ -214,7 +214,7 @@ class FeedsPage:
             return await self._show(request, problem=str(error))
         known = set(self._source.watching().feeds)
         names = set(feed_names(self._source.watching().settings.feeds))
-        fresh = [_setting(feed, names) for feed in listed.feeds if feed.url not in known]
+        fresh = [setting_of(feed, names) for feed in listed.feeds if feed.url not in known]
         if not fresh:
             said = f"All {len(listed.feeds)} feeds of the file are known already."
             return await self._show(request, notice=said)
@@ -315,13 +315,3 @@ def _newest(state: FeedState | None) -> datetime | None:
 def _rate(state: FeedState | None) -> float:
     """Return how many entries a day a feed brings, 0 where it isn't known."""
     return (rhythm.per_day(state.extra.get("rhythm")) if state else None) or 0.0
-
-
-def _setting(feed: OpmlFeed, names: set[str]) -> dict[str, Any]:
-    setting: dict[str, Any] = {"url": feed.url}
-    if feed.name and feed.name not in names:
-        names.add(feed.name)
-        setting["name"] = feed.name
-    if feed.tags:
-        setting["tags"] = list(feed.tags)
-    return setting
