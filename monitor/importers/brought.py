@@ -32,7 +32,9 @@ class BroughtRule:
         lines = [f"{self.place}: {self.source}" if self.source else self.place]
         lines += [f"changed: {each}" for each in self.changes]
         lines += [f"not carried over: {each}" for each in self.lost]
-        return [" ".join(line.split())[:300] for line in lines]
+        # A comment ends with its line: nothing of theirs may end it, or be no text at all.
+        plain = ("".join(filter(str.isprintable, " ".join(line.split()))) for line in lines)
+        return [line[:300] for line in plain]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,10 @@ def read_miniflux(text: str) -> Brought:
         found = _rule(scope, block, general, names)
         if found is not None and found.rule:
             rules.append(found)
-        elif found is not None:
-            lost += found.lost
+        else:
+            lost += found.lost if found is not None else block.lost if scope.feed else ()
+    if general.max_age and not rules:
+        lost.append(f"EntryDate=max-age:{general.max_age}: write `max_age` on your rules")
     feeds = [
         {"url": scope.url, "name": scope.feed, **({"tags": [scope.tag]} if scope.tag else {})}
         for scope in scopes

@@ -195,6 +195,20 @@ def test_import_into_an_included_file(folder: Path) -> None:
     assert run(folder, "check").exit_code == 0
 
 
+def test_hostile_texts_are_texts(folder: Path) -> None:
+    words = (
+        "]}: #\n- x: &a *b\n\u2028rules: []\n\x07\x1b[31m bell\n'\"\\\n\n"
+        "+!{{ %TAG\n=exact @entity list:no\n"
+    )
+    (folder / "words.txt").write_text(words, encoding="utf-8")
+    order = ("rules", "import", str(folder / "words.txt"), "--from", "trendradar", "--write")
+    assert "2 rules and 0 feeds; written" in run(folder, *order).stderr
+    assert run(folder, "check").exit_code == 0
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    assert text.startswith(CONFIG)
+    assert "\x07" not in text
+
+
 def test_import_of_what_is_not_theirs(folder: Path) -> None:
     (folder / "x.json").write_text("{nope")
     result = run(folder, "rules", "import", str(folder / "x.json"), "--from", "monitorss")
