@@ -117,14 +117,14 @@ def _clause(node: Any, notes: _Notes) -> Any:
     left, right = node.get("left"), node.get("right")
     name = str(left.get("value", "")) if isinstance(left, Mapping) else ""
     value = str(right.get("value", "")) if isinstance(right, Mapping) else ""
-    turned = bool(node.get("not"))
+    operator, turned = _operator(node)
     place = _place(name)
     shown = _words(node)
     if place is None or not value.strip():
         notes.lost.append(f"{shown}: " + ("no such field here" if value.strip() else "no text"))
         return None
     try:
-        found = _compared(str(node.get("op")), place, value, notes)
+        found = _compared(operator, place, value, notes)
     except (PatternError, ValueError) as error:
         notes.lost.append(f"{shown}: {error}")
         return None
@@ -181,6 +181,14 @@ def _place(name: str) -> str | None:
     return _PLACES.get(plain[0]) if len(plain) == 1 else None
 
 
+def _operator(node: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return EQ, CONTAINS or MATCHES, and whether it is turned around (``not``, or NOT_CONTAIN and
+    NOT_EQ as its web client writes them)."""
+    name = str(node.get("op"))
+    bare = name.removeprefix("NOT_")
+    return {"CONTAIN": "CONTAINS"}.get(bare, bare), bool(node.get("not")) or bare != name
+
+
 def _compared(operator: str, place: str, value: str, notes: _Notes) -> Terms:
     text = place in ("title", "body")
     if operator == "CONTAINS":
@@ -235,5 +243,6 @@ def _words(node: Any) -> str:
     left, right = node.get("left"), node.get("right")
     name = left.get("value") if isinstance(left, Mapping) else "?"
     value = right.get("value") if isinstance(right, Mapping) else "?"
-    verb = {"EQ": "is", "CONTAINS": "contains", "MATCHES": "matches"}.get(str(node.get("op")), "?")
-    return f"{'NOT ' if node.get('not') else ''}{name} {verb} {value!r}"
+    operator, turned = _operator(node)
+    verb = {"EQ": "is", "CONTAINS": "contains", "MATCHES": "matches"}.get(operator, "?")
+    return f"{'NOT ' if turned else ''}{name} {verb} {value!r}"

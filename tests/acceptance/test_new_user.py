@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -70,6 +71,9 @@ def test_from_the_readme_to_a_rule_of_their_own(
             text=True,
             start_new_session=True,
         )
+        # Whatever goes wrong ends in an end of output, not in a wait for ever.
+        watchdog = threading.Timer(120, os.killpg, (process.pid, signal.SIGKILL))
+        watchdog.start()
         try:
             assert process.stdin is not None
             if command.endswith("init --force"):
@@ -91,6 +95,7 @@ def test_from_the_readme_to_a_rule_of_their_own(
                 while "watching" not in (line := process.stderr.readline()):
                     assert line, "the watch ended"
         finally:
+            watchdog.cancel()
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
             process.communicate()

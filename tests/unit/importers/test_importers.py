@@ -169,6 +169,11 @@ def test_monitorss_bare_expression_and_what_is_none() -> None:
             "right": {"type": "STRING", "value": "AT&T"}}  # fmt: skip
     (rule,) = IMPORTERS["monitorss"](json.dumps(leaf)).rules
     assert dict(rule.rule) == {"name": "MonitoRSS filter", "any": ["AT&T"], "in": "title"}
+    both = {"type": "LOGICAL", "op": "AND", "children": [leaf, {**leaf, "op": "NOT_CONTAIN",
+            "right": {"type": "STRING", "value": "stadium"}}]}  # fmt: skip
+    found = IMPORTERS["monitorss"](json.dumps([{"filters": {"expression": both}}]))
+    assert fired(found, title="AT&T buys") == {"MonitoRSS filter"}
+    assert fired(found, title="AT&T Stadium opens") == set()
     empty = IMPORTERS["monitorss"](json.dumps({"type": "LOGICAL", "op": "AND", "children": []}))
     assert empty.rules == ()
     assert "empty filter" in empty.lost[0]
