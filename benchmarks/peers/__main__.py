@@ -124,6 +124,10 @@ def polling(options: argparse.Namespace) -> str:
                 os.sched_setaffinity(0, cores)
                 entrant.close()
                 empty.close()
+            if not row.entries["cold"]:
+                said = (place / "all" / "stderr.txt").read_text(errors="replace").strip()
+                notes.append(f"{name}: failed: no entry stored: {said[-200:]}")
+                continue
             rows.append(row)
             found = row.entries["10 %"] - row.entries["304"]
             posts = row.posts["10 %"]

@@ -11,7 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-PYTHON = ("reader==3.26", "rss2email==3.14", "feed2exec==0.23.0", "feedparser==6.0.14")
+# reader carries a feedparser of its own that wants sgmllib3k.
+PYTHON = (
+    "reader==3.26",
+    "sgmllib3k==1.0.0",
+    "rss2email==3.14",
+    "feed2exec==0.23.0",
+    "feedparser==6.0.14",
+)
 DEBIAN = {"newsboat": "newsboat", "sfeed_update": "sfeed", "nginx": "nginx-light"}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from inspect import cleandoc
 
 import click
 
@@ -74,7 +75,7 @@ def _sections(context: click.Context) -> Iterator[str]:
 
 def paragraphs(command: click.Command) -> Iterator[tuple[str, bool]]:
     """Yield the paragraphs of a command's help, and whether each is a table (after ``\\b``)."""
-    for part in (command.help or "").strip().split("\n\n"):
+    for part in cleandoc(command.help or "").split("\n\n"):
         body = part.removeprefix("\b\n")
         yield (body, True) if body != part else (" ".join(part.split()), False)
 
