@@ -77,12 +77,12 @@ def web(config_path: Path, listen: str | None, log_level: str, log_json: bool | 
                 loop.add_signal_handler(number, stopping.set)
         async with opened_store(watch.loaded) as store:
             source = Source(store, SystemClock(), lambda: current, config_path, os.environ)
+            await asyncio.to_thread(warm)
+            await source.feed_states()
             async with serving(web_app(source), address) as bound:
                 click.echo(f"status page: http://{bound}/", err=True)
-                warming = asyncio.create_task(asyncio.to_thread(warm))
                 following = asyncio.create_task(follow(), name="configuration")
                 await stopping.wait()
                 following.cancel()
-                await warming
 
     run_async(main)

@@ -19,6 +19,7 @@ from monitor.config.amend import with_change
 from monitor.config.edit import text_of, with_items
 from monitor.config.feeds import feed_names
 from monitor.config.load import load
+from monitor.config.models import Settings
 from monitor.errors import ConfigError, FetchError, ParseError, Problem
 from monitor.sources import rhythm
 from monitor.sources.opml import OpmlFeed, read_opml, setting_of, write_opml
@@ -34,10 +35,6 @@ from monitor.web.source import Source
 
 FEEDS = 100  # on one page
 STATES = ("failing", "stopped", "new", "ok", "paused")  # in the order of their urgency
-_URGENCY = {how: rank for rank, how in enumerate(STATES)}
-# How a feed fares, its name, the feed (None: paused) and its state: ten thousand are made for each
-# page, and a hundred shown.
-_Known = tuple[str, str, Feed | None, FeedState | None]
 SORTS = ("urgency", "name", "newest entry", "busiest")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -124,10 +121,13 @@ class FeedsPage:
         self, request: Request, *, notice: str = "", problem: str = "", **more: Any
     ) -> Response:
         asked = request.query_params
-        q, show, sort = asked.get("q", ""), asked.get("show", "all"), asked.get("sort", SORTS[0])
-        known = self._known(await self._source.feed_states())
-        counts = Counter(each[0] for each in known)
-        chosen = _chosen(known, q, show, sort)
+        q, sort = asked.get("q", ""), asked.get("sort", SORTS[0])
+        show = shown if (shown := asked.get("show", "")) in STATES else "all"
+        states, watching = await self._source.feed_states(), self._source.watching()
+        paused = _paused(watching.settings, len(watching.feeds))
+        hows = [fares(states.get(key)) for key in watching.feeds]
+        counts = Counter(hows) + Counter({"paused": len(paused)})
+        chosen = _chosen(watching.feeds, hows, states, paused, q, show, sort)
         pages_of = max(1, -(-len(chosen) // FEEDS))
         number = asked.get("page", "1")
         page = min(max(1, int(number) if number.isdecimal() and len(number) < 9 else 1), pages_of)
@@ -139,7 +139,7 @@ class FeedsPage:
             400 if problem else 200,
             notice=notice or self._renderer.said(request),
             problem=problem,
-            lines=[Line(*each) for each in chosen[first : first + FEEDS]],
+            lines=[_line(each, states) for each in chosen[first : first + FEEDS]],
             counts=[(how, counts[how]) for how in STATES],
             total=len(chosen),
             first=first + 1,
@@ -152,22 +152,6 @@ class FeedsPage:
             query=urlencode({"q": q, "show": show, "sort": sort}),
             **(found | more),
         )
-
-    def _known(self, states: Mapping[str, FeedState]) -> list[_Known]:
-        watching = self._source.watching()
-        known: list[_Known] = [
-            (fares(state := states.get(key)), feed.name, feed, state)
-            for key, feed in watching.feeds.items()
-        ]
-        settings = watching.settings.feeds
-        if len(known) < len(settings):
-            names = feed_names(settings)
-            known += [
-                ("paused", name, None, None)
-                for name, each in zip(names, settings, strict=True)
-                if not each.enabled
-            ]
-        return known
 
     # What is done to feeds ----------------------------------------------------------------------
 
@@ -281,26 +265,59 @@ class FeedsPage:
         return Response(body, media_type="text/x-opml", headers=name)
 
 
-def _chosen(known: Sequence[_Known], q: str, show: str, sort: str) -> list[_Known]:
+# Ten thousand feeds are looked through for each page and a hundred shown. What is chosen are the
+# feeds themselves (for paused ones their names): new tuples for all would set off the collection of
+# garbage, which takes a quarter of a second over a configuration of that size.
+
+
+def _paused(settings: Settings, polled: int) -> Sequence[str]:
+    if polled == len(settings.feeds):
+        return ()
+    names = feed_names(settings.feeds)
+    return [name for name, each in zip(names, settings.feeds, strict=True) if not each.enabled]
+
+
+def _chosen(
+    feeds: Mapping[str, Feed],
+    hows: Sequence[str],
+    states: Mapping[str, FeedState],
+    paused: Sequence[str],
+    q: str,
+    show: str,
+    sort: str,
+) -> list[Feed | str]:
     wanted = q.strip().casefold()
-    found = [each for each in known if show not in STATES or each[0] == show]
-    if wanted:
-        found = [each for each in found if _has(each, wanted)]
+    by_how: dict[str, list[Feed | str]] = {how: [] for how in STATES}
+    for feed, how in zip(feeds.values(), hows, strict=True):
+        if not wanted or _has(feed, wanted):
+            by_how[how].append(feed)
+    by_how["paused"] += [name for name in paused if wanted in name.casefold()]
+    found = [each for how in STATES if show in (how, "all") for each in by_how[how]]
+
+    def state(each: Feed | str) -> FeedState | None:
+        return None if isinstance(each, str) else states.get(each.key)
+
     match sort:
         case "name":
-            return sorted(found, key=lambda each: each[1].casefold())
+            found.sort(key=lambda each: (each if isinstance(each, str) else each.name).casefold())
         case "newest entry":
-            return sorted(found, key=lambda each: _newest(each[3]) or _LONG_AGO, reverse=True)
+            found.sort(key=lambda each: _newest(state(each)) or _LONG_AGO, reverse=True)
         case "busiest":
-            return sorted(found, key=lambda each: _rate(each[3]), reverse=True)
-    return sorted(found, key=lambda each: _URGENCY[each[0]])
+            found.sort(key=lambda each: _rate(state(each)), reverse=True)
+    return found
 
 
-def _has(known: _Known, wanted: str) -> bool:
-    _, name, feed, _ = known
-    if wanted in name.casefold():
+def _has(feed: Feed, wanted: str) -> bool:
+    if wanted in feed.name.casefold() or wanted in feed.key.casefold():
         return True
-    return feed is not None and (wanted in feed.key.casefold() or wanted in feed.tags)
+    return wanted in feed.tags
+
+
+def _line(each: Feed | str, states: Mapping[str, FeedState]) -> Line:
+    if isinstance(each, str):
+        return Line("paused", each)
+    state = states.get(each.key)
+    return Line(fares(state), each.name, each, state)
 
 
 def _newest(state: FeedState | None) -> datetime | None:
