@@ -1,4 +1,4 @@
-.PHONY: run test docs quality lint lock help chaos chaos-long
+.PHONY: run test docs quality lint lock help chaos chaos-long chaos-cluster chaos-cluster-long
 .DEFAULT_GOAL := help
 
 # One more than there are cores: many tests wait for a process or a clock.
@@ -33,6 +33,14 @@ chaos: ## Kill the watch for a minute while feeds and Slack fail; prints what ca
 chaos-long: ## The same for half an hour
 	@scripts/setup requirements-dev.lock
 	@.venv/bin/python -m tests.chaos --seconds 1800 $(ARGS)
+
+chaos-cluster: ## The same for three workers on a PostgreSQL of its own, which fails too
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/python -m tests.chaos.fleet --seconds 120 $(ARGS)
+
+chaos-cluster-long: ## The same for half an hour
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/python -m tests.chaos.fleet --seconds 1800 $(ARGS)
 
 quality: ## Score duplicates, events and summaries on labelled data (NEWSWATCH_DATA)
 	@scripts/setup requirements-dev.lock

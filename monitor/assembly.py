@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from monitor import logs
-from monitor.clock import Clock, SystemClock
+from monitor.clock import Clock, SharedClock, SystemClock
 from monitor.config.load import load
 from monitor.config.models import Settings
 from monitor.config.reload import Reloader
@@ -41,13 +41,13 @@ from monitor.watching import Watching, watching
 log = logging.getLogger(__name__)
 
 
-def daemon_kind(store: Store, concurrency: int | None) -> Callable[..., Daemon]:
+def daemon_kind(store: Store, concurrency: int | None, waits: bool) -> Callable[..., Daemon]:
     """Return what makes a daemon for ``store``: one that shares it, where it can be shared."""
     if isinstance(store, SqliteStore):
         return Daemon
     from monitor.worker import CONCURRENCY, Worker
 
-    return partial(Worker, concurrency=concurrency or CONCURRENCY)
+    return partial(Worker, concurrency=concurrency or CONCURRENCY, waits=waits)
 
 
 @asynccontextmanager
@@ -59,11 +59,13 @@ async def assembled(
     clock: Clock | None = None,
     random: Random | None = None,
     concurrency: int | None = None,
+    waits: bool = True,
 ) -> AsyncIterator[Daemon]:
     """Yield a started daemon for ``config``; closes everything it opened at the end.
 
-    With a store that others may share it is a worker of the cluster, and ``concurrency`` is how
-    many shards it polls at once.
+    With a store that others may share it is a worker of the cluster: it goes by the store's clock,
+    ``concurrency`` is how many shards it polls at once, and where others have another
+    configuration it ``waits`` for them, or refuses.
 
     Raises ``ConfigError`` for a configuration that can't be used, ``AlreadyRunning`` when another
     process holds the state directory, ``StateError`` for a store that can't be used.
@@ -81,7 +83,9 @@ async def assembled(
     current = watching(loaded, compiled)
     async with AsyncExitStack() as stack:
         target = state_target(loaded)
-        if "://" not in target:
+        if "://" in target:
+            clock = SharedClock(clock)
+        else:
             stack.enter_context(StateLock(Path(target)))
         store = await open_store(target, now=clock.now(), tokenize=search_tokens)
         stack.push_async_callback(store.close)
@@ -128,7 +132,7 @@ async def assembled(
                 daemon.use_fetcher(fetcher_for(fresh.settings))
             current = fresh
 
-        daemon = daemon_kind(store, concurrency)(
+        daemon = daemon_kind(store, concurrency, waits)(
             store=store,
             queue=LocalQueue(),
             fetcher=fetcher_for(current.settings),

@@ -83,6 +83,7 @@ class Daemon:
         self._states: dict[str, FeedState] = {}
         self._stopping = asyncio.Event()
         self._pipeline: Pipeline | None = None
+        self._fresh_watching: Watching | None = None  # loaded, and not in force yet
         self._ops = OpsDesk(store)
         self._background: set[asyncio.Future[object]] = set()
         self._wake: asyncio.TimerHandle | None = None
@@ -105,12 +106,16 @@ class Daemon:
         self._states = dict(await self._store.sync_feeds(list(self._watching.feeds.values()), now))
         self._ops = await OpsDesk.load(self._store)
         self._pipeline = await self._make_pipeline()
-        if held := await self._deliverer.recover():
+        if held := await self._recover():
             log.warning("messages with unknown outcome are held", extra={"messages": held})
         self._run_aside(self._preview())
         # The gazetteer is built at its first use, which takes a moment: not in the first alert.
         warm = Document("", "")
         self._run_aside(asyncio.to_thread(self._watching.ruleset.entities, warm))
+
+    async def _recover(self) -> int:
+        """Look after what a process before us was sending; returns how many messages that is."""
+        return await self._deliverer.recover()
 
     async def run(self) -> None:
         """Run until ``stop``; then drain."""
@@ -305,7 +310,7 @@ class Daemon:
         failed = 0
         for polled, state in zip(batch, done.states, strict=True):
             self._states[state.key] = state
-            failed += _log_poll(polled, state)
+            failed += log_poll(polled, state)
         self._ops.count(
             polls=len(batch),
             failed=failed,
@@ -354,15 +359,19 @@ class Daemon:
     # Reload -------------------------------------------------------------------------------------
 
     async def _check_reload(self) -> None:
-        fresh = await changed(self._reload, self._ops, self._watching, self._clock)
+        fresh = self._fresh_watching or await changed(
+            self._reload, self._ops, self._watching, self._clock
+        )
         if fresh is None:
             return
+        self._fresh_watching = fresh  # where the store fails now, it is taken the next time
         self.notifier.reloading()
         await self._rewire(fresh)
         states = await self._store.sync_feeds(list(fresh.feeds.values()), self._clock.now())
         self._states = dict(states)
         self._watching = fresh
         self._require_pipeline().watching = fresh
+        self._fresh_watching = None
         self._run_aside(self._preview())
         log.info(
             "configuration reloaded",
@@ -450,7 +459,7 @@ class Daemon:
         await self._deliverer.drain(end)
 
 
-def _log_poll(polled: Polled, state: FeedState) -> bool:
+def log_poll(polled: Polled, state: FeedState) -> bool:
     """Log one poll; returns True when it failed."""
     failed = state.failures > 0
     level = logging.WARNING if failed else logging.INFO

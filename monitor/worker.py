@@ -9,81 +9,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
-import os
-import socket
-import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter
-
-from monitor.config.models import Settings
-from monitor.daemon import BATCH, CLAIM, IN_FLIGHT, Daemon
-from monitor.errors import StateError, UsageError
-from monitor.ids import new_id
+from monitor.clock import SharedClock
+from monitor.daemon import BATCH, CLAIM, STORE_PAUSE, Daemon, log_poll
+from monitor.errors import AlreadyRunning, ConfigError, StateError, UsageError
+from monitor.handover import from_payload
 from monitor.jobs.procrastinate import ProcrastinateQueue
+from monitor.membership import Membership, named, settings_digest
 from monitor.once import PATIENCE
-from monitor.polls import Polled
-from monitor.sources.fetch import FetchOutcome
+from monitor.polls import Committed, Polled
+from monitor.shards import ShardPoller
 from monitor.store.port import FeedState
-from monitor.store.postgres import PgStore, cluster
-from monitor.values import ParsedFeed
+from monitor.store.postgres import PgStore, Refused, Turn
 
 log = logging.getLogger(__name__)
 
-CONCURRENCY = 8  # shards at once
-SHARD_BATCH = 40  # feeds of one shard in one job; a shard with more is asked for again
-STORE_AT_ONCE = 0.05  # seconds in which finished polls gather for one commit
-WAIT_SECONDS = 2.0  # between looks whether our configuration is in force
-SKEW = timedelta(seconds=5)  # a clock further off than this is warned of
+CONCURRENCY = 20  # shards at once
+BEAT_SECONDS = 2.0  # between looks whether our configuration is in force
+LEAD_SECONDS = 1.0  # between words of a cycle that it still delivers
 ONCE_PAUSE = 0.5  # seconds between looks whether another leader still delivers
 CALLS_PAUSE = 1.0  # seconds between looks whether we are the one that takes hubs' calls
 STATES_PER_SECOND = 2_000  # how many feed states the leader may read again each second
-
-_READ: TypeAdapter[tuple[FeedState, FetchOutcome, ParsedFeed]] = TypeAdapter(
-    tuple[FeedState, FetchOutcome, ParsedFeed],
-    config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"),
-)
-
-
-def settings_digest(settings: Settings) -> str:
-    """Return a digest of what a configuration says.
-
-    Secrets play no part, nor does the database's address: a machine may know it by another name.
-    """
-    return hashlib.sha256(settings.model_dump_json(exclude={"state"}).encode()).hexdigest()
-
-
-def to_payload(polled: Polled) -> bytes:
-    """Return a parsed poll as bytes for the inbox; the body itself is no longer needed."""
-    assert polled.parsed is not None
-    outcome = FetchOutcome(
-        **{
-            name: getattr(polled.outcome, name)
-            for name in FetchOutcome.__dataclass_fields__
-            if name != "body"
-        }
-    )
-    return zlib.compress(_READ.dump_json((polled.state, outcome, polled.parsed)), 1)
-
-
-def from_payload(payload: bytes) -> tuple[FeedState, FetchOutcome, ParsedFeed]:
-    """Return what ``to_payload`` wrote; raises ``ValueError`` for what another version wrote."""
-    try:
-        return _READ.validate_json(zlib.decompress(payload))
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+# Shards that are woken at each look (two a second), the longest overdue first. With few feeds that
+# is all of them at once; with many, feeds gather meanwhile, which makes a job worth its price.
+WAKE = 12
+# Documents that may wait to be decided about. Nothing is fetched while there are more: the one who
+# decides is behind, and what is read now would only wait.
+BACKLOG = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +62,23 @@ class Times:
 
 
 class Worker(Daemon):
-    """A daemon that shares its store with others. ``concurrency`` is how many shards at once."""
+    """A daemon that shares its store with others.
+
+    ``concurrency`` is how many shards it polls at once. With ``waits`` it waits for as long as
+    another configuration is in force, else it refuses to start.
+    """
 
     def __init__(
         self,
         *,
         store: PgStore,
+        clock: SharedClock,
         concurrency: int = CONCURRENCY,
+        waits: bool = True,
         times: Times | None = None,
         **parts: Any,
     ) -> None:
-        super().__init__(store=store, **parts)
+        super().__init__(store=store, clock=clock, **parts)
         self._pg = store
         self._times = times or Times()
         self._jobs = ProcrastinateQueue(
@@ -123,50 +87,88 @@ class Worker(Daemon):
             heartbeat=self._times.heartbeat,
             silent=self._times.silent,
         )
-        self._id = new_id(self._clock.now())
-        self._began = self._clock.now()
-        self._digest = settings_digest(self._watching.settings)
+        self._patient = waits
+        self._member = Membership(store, clock, settings_digest(self._watching.settings))
         self._seat = store.leadership("dispatcher")  # for one cycle, which runs no jobs
-        self._fetching = asyncio.Semaphore(IN_FLIGHT)
+        self._shards = ShardPoller(
+            store,
+            self._fetch_one,
+            self._store_unread,
+            lambda: self._watching.feeds,
+            clock,
+            self._times.claim,
+        )
         self._led = False
         self._fresh = False  # whether what is in memory is what the store holds
         self._preview_due = False
-        self._waits = False
-        self._polls_made = 0
+        self._full = False  # whether too much waits to be decided about
+        self._one_by_one = 0  # how many documents to decide about singly: one of them is refused
         self._states_at = self._clock.now()
 
     # Life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        skew = self._clock.now() - await cluster.server_now(self._pg.pool)
-        if abs(skew) > SKEW:
-            log.warning(
-                "this machine's clock differs from the database server's",
-                extra={"seconds": round(skew.total_seconds(), 1)},
-            )
         try:
-            await self._wait_for_configuration()
+            await self._join()
             self._jobs.register("poll_shard", self._poll_shard)
             await super().start()
         except BaseException:
             # Else workers with a corrected configuration would wait for us.
-            await self._farewell()
+            await self._member.farewell()
             raise
 
+    async def _join(self) -> None:
+        """Return when our configuration is in force: it is, or nobody lives by another one."""
+        while True:
+            await self._member.beat(self._metrics())
+            if not self._member.waits:
+                return
+            if not self._patient:
+                raise AlreadyRunning(
+                    f"{self._pg.pool.where}: another configuration is in force there, by "
+                    f"{named(await self._member.others())}; nothing was done. Make the "
+                    "configuration files the same, or stop those workers"
+                )
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                fresh = await asyncio.to_thread(self._reload)
+            except ConfigError as error:
+                log.error("configuration refused", extra={"reason": str(error)})
+                continue
+            if fresh is not None:
+                await self._rewire(fresh)
+                self._watching = fresh
+                await self._member.announce(settings_digest(fresh.settings))
+                return
+
     async def run(self) -> None:
+        keeper = asyncio.create_task(self._shards.keep_forever(), name="keep polls")
         try:
-            await self._jobs.start()
+            await self._start_jobs()
             await super().run()
         finally:
+            await _ended(keeper)
             await self._jobs.stop(timedelta())
-            await self._farewell()
+            await self._member.farewell()
+
+    async def _start_jobs(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._jobs.start()
+                return
+            except StateError as error:
+                log.error("jobs can't be started; it is tried again", extra={"reason": str(error)})
+                await asyncio.sleep(STORE_PAUSE)
 
     async def once(self, due_only: bool) -> int:
         try:
             return await super().once(due_only)
         finally:
             await self._seat.release()
-            await self._farewell()
+            await self._member.farewell()
+
+    async def _recover(self) -> int:
+        return 0  # the leader does, when it takes the lead: it is who looks for what is unclear
 
     async def _deliver_all(self) -> None:
         """Deliver in the place of a leader; where there is one, leave it to that one.
@@ -175,23 +177,25 @@ class Worker(Daemon):
         have left something.
         """
         end = self._clock.monotonic() + PATIENCE
-        waited = False
         while not await self._seat.hold():
-            waited = True
             due = await self._pg.outbox_next()
             if due is None or due > self._clock.now() or self._clock.monotonic() > end:
                 log.info("messages are left to the cluster's leader")
                 return
             await asyncio.sleep(ONCE_PAUSE)
-        if waited:  # what the leader before us was sending when it died is nobody's now
-            await self._deliverer.recover()
-        await super()._deliver_all()
-
-    async def _farewell(self) -> None:
+        holding = asyncio.create_task(self._hold_seat(), name="lead")
         try:
-            await cluster.farewell(self._pg.pool, self._id)
-        except StateError as error:
-            log.warning("left without a word", extra={"reason": str(error)})
+            await self._deliverer.recover()
+            await super()._deliver_all()
+        finally:
+            await _ended(holding)
+
+    async def _hold_seat(self) -> None:
+        """Stay the one that delivers: a leader that says nothing is taken for dead."""
+        while True:
+            await asyncio.sleep(LEAD_SECONDS)
+            with contextlib.suppress(StateError):  # the deliverer meets the same, and says so
+                await self._seat.hold()
 
     async def _take_calls(
         self,
@@ -227,6 +231,7 @@ class Worker(Daemon):
 
     async def _drain(self, decider: asyncio.Task[None]) -> None:
         await self._jobs.stop(timedelta(seconds=3))
+        await self._shards.drain()
         await super()._drain(decider)
 
     def _ticks(self) -> tuple[tuple[str, Callable[[], Awaitable[None]], float], ...]:
@@ -242,140 +247,79 @@ class Worker(Daemon):
         )
         return (
             *ticks,
-            ("beat", self._beat, WAIT_SECONDS),
+            ("beat", self._beat, BEAT_SECONDS),
             ("lead", self._leading(self._lead), 5.0),
             ("decide", self._leading(self._decide_inbox), 0.2),
         )
 
-    # Configuration ------------------------------------------------------------------------------
-
-    async def _wait_for_configuration(self) -> None:
-        """Return when our configuration is in force: it is, or nobody lives by another one."""
-        while True:
-            await self._say_alive()
-            in_force = await cluster.in_force(self._pg.pool)
-            others = [
-                each
-                for each in await cluster.workers(self._pg.pool)
-                if each.alive and each.config_hash == in_force and each.id != self._id
-            ]
-            if in_force in (None, self._digest) or not others:
-                break
-            self._tell_waiting(in_force, len(others))
-            await asyncio.sleep(WAIT_SECONDS)
-            if (fresh := await asyncio.to_thread(self._reload)) is not None:
-                await self._rewire(fresh)
-                self._watching = fresh
-                self._digest = settings_digest(fresh.settings)
-                break
-        await self._put_in_force()
-
-    async def _put_in_force(self) -> None:
-        await cluster.announce(self._pg.pool, self._digest, self._id)
-        self._pg.config_hash = self._digest
-        self._waits = False
-
-    def _tell_waiting(self, in_force: str | None, others: int) -> None:
-        if not self._waits:
-            log.warning(
-                "another configuration is in force: this worker waits until its own file is the "
-                "same, or the others have ended",
-                extra={"ours": self._digest[:12], "theirs": (in_force or "")[:12], "by": others},
-            )
-        self._waits = True
+    # Among others -------------------------------------------------------------------------------
 
     async def _check_reload(self) -> None:
         await super()._check_reload()
         digest = settings_digest(self._watching.settings)
-        if digest != self._digest:
-            self._digest = digest
-            await self._put_in_force()
+        if digest != self._member.digest:
+            await self._member.announce(digest)
 
     async def _beat(self) -> None:
         """Say that we live, and stand aside where another configuration is in force."""
         try:
-            await self._say_alive()
-            in_force = await cluster.in_force(self._pg.pool)
+            if await self._member.beat(self._metrics()):
+                log.warning("nobody lives by the other configuration any more: ours is in force")
+                feeds = list(self._watching.feeds.values())
+                self._states = dict(await self._pg.sync_feeds(feeds, self._clock.now()))
         except StateError as error:
             log.warning("the database is out of reach", extra={"reason": str(error)})
             return
-        if in_force == self._digest:
-            self._waits = False
-        else:
-            self._tell_waiting(in_force, 1)
-        self._jobs.may_lead = not self._waits
+        self._jobs.may_lead = not self._member.waits
 
-    async def _say_alive(self) -> None:
-        await cluster.beat(
-            self._pg.pool,
-            self._id,
-            socket.gethostname(),
-            os.getpid(),
-            self._digest,
-            self._began,
-            {
-                "leads": self._jobs.leads,
-                "waits": self._waits,
-                "polls": self._polls_made,
-                "fetching": IN_FLIGHT - self._fetching._value,
-                "jobs": dict(self._jobs.runs),
-                "jobs_failed": dict(self._jobs.failures),
-                "jobs_recovered": self._jobs.recovered,
-            },
-        )
+    def _metrics(self) -> dict[str, object]:
+        return {
+            "leads": self._jobs.leads,
+            "polls": self._shards.polls,
+            "fetching": self._shards.fetching,
+            "jobs": dict(self._jobs.runs),
+            "jobs_failed": dict(self._jobs.failures),
+            "jobs_recovered": self._jobs.recovered,
+        }
+
+    def _acts(self) -> bool:
+        return self._jobs.leads and not self._member.waits
 
     # Polling: all workers -----------------------------------------------------------------------
 
     async def _dispatch(self) -> None:
         """Wake workers for the shards that have a feed due (the leader does)."""
-        if self._jobs.leads and not self._waits:
-            shards = await self._pg.due_shards(self._clock.now())
-            await self._jobs.defer_many("poll_shard", [str(shard) for shard in shards])
+        if not self._acts() or await self._too_much_waits():
+            return
+        now = self._clock.now()
+        await self._follow_the_clock(now)
+        shards = [str(shard) for shard in await self._pg.due_shards(now)]
+        await self._jobs.defer_many("poll_shard", shards, WAKE)
+
+    async def _too_much_waits(self) -> bool:
+        waiting = await self._pg.inbox_waiting(BACKLOG)
+        if self._full != (waiting >= BACKLOG):
+            self._full = not self._full
+            words = "waits for decisions" if self._full else "goes on"
+            log.warning(f"polling {words}", extra={"undecided": waiting})
+        return self._full
 
     async def _poll_shard(self, key: str) -> None:
-        if self._waits or self._stopping.is_set():
+        if self._member.waits or self._stopping.is_set():
             return
         try:
-            await self._poll_due_of(int(key))
+            if await self._shards.poll(int(key)) and not await self._too_much_waits():
+                await self._jobs.defer("poll_shard", key)
         except StateError as error:
             # Their claims end, and they are polled again.
             log.error("store failed; polls will be repeated", extra={"reason": str(error)})
 
-    async def _poll_due_of(self, shard: int) -> None:
-        now = self._clock.now()
-        states = await self._pg.due(now, SHARD_BATCH, now + self._times.claim, shard)
-        known = [state for state in states if state.key in self._watching.feeds]
-        pending = {asyncio.create_task(self._fetch_safely(state)) for state in known}
-        try:
-            while pending:
-                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.sleep(STORE_AT_ONCE)
-                done = {task for task in pending if task.done()}
-                pending -= done
-                await self._keep([task.result() for task in done])
-        finally:
-            for task in pending:
-                task.cancel()
-        if len(states) == SHARD_BATCH:
-            await self._jobs.defer("poll_shard", str(shard))
-
-    async def _fetch_safely(self, state: FeedState) -> Polled | None:
-        async with self._fetching:
-            try:
-                return await self._fetch_one(state)
-            except Exception:
-                # A fault of ours in one feed must not end the others; its claim polls it again.
-                log.exception("poll failed unexpectedly", extra={"feed": state.key})
-                return None
-
-    async def _keep(self, finished: Sequence[Polled | None]) -> None:
-        """Store polls that brought nothing to read, and put the others in the inbox."""
-        polls = [polled for polled in finished if polled is not None]
-        self._polls_made += len(polls)
-        if unread := [polled for polled in polls if polled.parsed is None]:
-            await self._require_pipeline().commit_unread(unread)
-        if read := [polled for polled in polls if polled.parsed is not None]:
-            await self._pg.inbox_put([to_payload(polled) for polled in read])
+    async def _store_unread(self, polls: Sequence[Polled]) -> None:
+        states = await self._require_pipeline().commit_unread(polls)
+        for polled, state in zip(polls, states, strict=True):
+            log_poll(polled, state)
+        if self.observer is not None:
+            self.observer.committed(polls, Committed(states, 0, 0, 0))
 
     # Deciding and delivering: the leader --------------------------------------------------------
 
@@ -391,7 +335,7 @@ class Worker(Daemon):
 
     def _leading(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
-            if self._jobs.leads and not self._waits:
+            if self._acts():
                 await work()
             else:
                 self._led = False
@@ -406,7 +350,7 @@ class Worker(Daemon):
 
         return run
 
-    async def _catch_up(self, turn: cluster.Turn) -> None:
+    async def _catch_up(self, turn: Turn) -> None:
         """Load anew what is in memory, unless it is what the store holds."""
         if turn.stale or not self._fresh:
             await self._reload_index()
@@ -435,14 +379,23 @@ class Worker(Daemon):
         self._preview_due = True
 
     async def _decide_inbox(self) -> None:
+        """Decide about what was read, until nothing is left."""
         while self._jobs.leads and not self._stopping.is_set():
             async with self._pg.turn() as turn:
                 await self._catch_up(turn)
-                waiting = await self._pg.inbox_take(BATCH)
+                waiting = await self._pg.inbox_take(1 if self._one_by_one else BATCH)
                 if not waiting:
                     return
-                if batch := self._readable([payload for _, payload in waiting]):
-                    await super()._commit(batch)
+                try:
+                    if batch := self._readable([payload for _, payload in waiting]):
+                        await self._commit_as_stored(batch)
+                except Refused as error:
+                    self._fresh = False
+                    self._one_by_one = len(waiting)
+                    if len(waiting) > 1:
+                        continue  # one of them must not keep the others from being decided
+                    log.error("a poll can't be stored; left out", extra={"reason": str(error)})
+                self._one_by_one = max(0, self._one_by_one - 1)
                 await self._pg.inbox_remove([number for number, _ in waiting])
 
     def _readable(self, payloads: Sequence[bytes]) -> list[Polled]:
@@ -461,8 +414,26 @@ class Worker(Daemon):
     async def _commit(self, batch: Sequence[Polled]) -> int:
         async with self._pg.turn() as turn:
             await self._catch_up(turn)
-            return await super()._commit(batch)
+            return await self._commit_as_stored(batch)
+
+    async def _commit_as_stored(self, batch: Sequence[Polled]) -> int:
+        """Decide about polls by what is known of their feeds now.
+
+        Their states are of the time when they were claimed. Another poll may have been decided
+        since: what that one baselined would be the past once more, with what came after it.
+        """
+        now = await self._pg.feed_states_of([polled.state.id for polled in batch])
+        stored: list[FeedState] = [now.get(p.state.id, p.state) for p in batch]
+        return await super()._commit(
+            [replace(polled, state=state) for polled, state in zip(batch, stored, strict=True)]
+        )
 
     async def _reload_index(self) -> None:
         self._fresh = False
         await super()._reload_index()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

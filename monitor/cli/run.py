@@ -79,7 +79,8 @@ def once(config_path: Path, due_only: bool, log_level: str, log_json: bool | Non
     redactor = set_up_logging(log_level, log_json)
 
     async def main() -> list[str]:
-        async with assembled(config_path, os.environ, redactor=redactor) as daemon:
+        # Cron calls again; a cycle that waited for others would pile up.
+        async with assembled(config_path, os.environ, redactor=redactor, waits=False) as daemon:
             await daemon.once(due_only)
             return daemon.parked_channels()
 

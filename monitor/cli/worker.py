@@ -17,7 +17,7 @@ from monitor.errors import UsageError
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),
-    default=8,
+    default=20,
     show_default=True,
     help="How many shards of hosts to poll at once.",
 )

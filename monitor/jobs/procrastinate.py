@@ -34,6 +34,8 @@ RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0)
 STOP_SECONDS = 3.0  # that ending may take beyond the grace
 TICK_SECONDS = 0.1
 LEAD_SECONDS = 1.0
+GUARD_SECONDS = 10.0  # between looks for jobs of dead workers
+CONNECTIONS = 4  # a job holds none while it runs
 
 
 class ProcrastinateQueue:
@@ -67,7 +69,11 @@ class ProcrastinateQueue:
         self._leadership = store.leadership("dispatcher")
         self._leads = False
         connector = procrastinate.PsycopgConnector(
-            conninfo=store.pool.url, min_size=1, max_size=concurrency + 2, kwargs=store.pool.options
+            conninfo=store.pool.url,
+            min_size=1,
+            max_size=CONNECTIONS,
+            kwargs=store.pool.options,
+            configure=store.pool.configure,
         )
         self._app = procrastinate.App(connector=connector)
         self._registered: set[str] = set()
@@ -98,25 +104,30 @@ class ProcrastinateQueue:
     async def defer(self, name: str, key: str = "") -> bool:
         return bool(await self.defer_many(name, [key]))
 
-    async def defer_many(self, name: str, keys: Sequence[str]) -> Sequence[str]:
-        """Defer a job for each key; returns the keys for which none waited already."""
+    async def defer_many(
+        self, name: str, keys: Sequence[str], most: int | None = None
+    ) -> Sequence[str]:
+        """Defer a job for each key for which none waits already, the first ``most`` of them.
+
+        Returns the keys for which one was deferred.
+        """
         self._require(name)
         if self._stopped or not keys:
             return []
         await self._ready()
 
         async def work(db: Connection) -> Sequence[str]:
-            return await self.defer_on(db, name, keys)
+            return await self.defer_on(db, name, keys, most)
 
         return await self._store.pool.write(work)
 
-    async def defer_on(self, db: Connection, name: str, keys: Sequence[str]) -> Sequence[str]:
-        """Defer within the transaction of ``db``: the jobs exist when it commits, or never.
-
-        Returns the keys for which none waited already.
-        """
+    async def defer_on(
+        self, db: Connection, name: str, keys: Sequence[str], most: int | None = None
+    ) -> Sequence[str]:
+        """Do what ``defer_many`` does within the transaction of ``db``: the jobs exist when it
+        commits, or never."""
         self._require(name)
-        jobs = {_lock(name, key): (key, _job(name, key)) for key in sorted(set(keys))}
+        jobs = {_lock(name, key): (key, _job(name, key)) for key in keys}
         waiting = await fetch(
             db,
             "SELECT queueing_lock FROM procrastinate_jobs "
@@ -125,10 +136,12 @@ class ProcrastinateQueue:
         )
         for row in waiting:
             del jobs[row[0]]
-        if await self._insert(db, [job for _, job in jobs.values()]):
-            return [key for key, _ in jobs.values()]
+        # By their locks: dispatchers that insert in the same order wait for each other in turn.
+        chosen = sorted(list(jobs.items())[:most])
+        if await self._insert(db, [job for _, (_, job) in chosen]):
+            return [key for _, (key, _) in chosen]
         # One of them has come to wait meanwhile, which fails them all: one by one, then.
-        return [key for key, job in jobs.values() if await self._insert(db, [job])]
+        return [key for _, (key, job) in chosen if await self._insert(db, [job])]
 
     async def _insert(self, db: Connection, jobs: list[Job]) -> bool:
         if not jobs:
@@ -157,21 +170,23 @@ class ProcrastinateQueue:
         self._tasks = [
             asyncio.create_task(self._work_forever(), name="jobs: work"),
             asyncio.create_task(self._lead_forever(), name="jobs: lead"),
+            asyncio.create_task(self._guard_forever(), name="jobs: guard"),
         ]
 
     async def stop(self, grace: timedelta) -> None:
         self._stopped = True
         if self._tasks:
-            work, lead = self._tasks
+            work, lead, guard = self._tasks
             self._tasks = []
             lead.cancel()
+            guard.cancel()
             if self._worker is not None:
                 self._worker.shutdown_graceful_timeout = grace.total_seconds()
                 self._worker.stop()  # type: ignore[no-untyped-call]
             else:
                 work.cancel()
             patience = grace.total_seconds() + STOP_SECONDS
-            done, late = await asyncio.wait({work, lead}, timeout=patience)
+            done, late = await asyncio.wait({work, lead, guard}, timeout=patience)
             for task in late:  # the library may wait for a session that is gone
                 task.cancel()
             await asyncio.gather(*done, return_exceptions=True)
@@ -239,10 +254,10 @@ class ProcrastinateQueue:
         return False
 
     async def _lead_forever(self) -> None:
-        """Make the ticks and recover stalled jobs while this process leads."""
+        """Make the ticks while this process leads."""
         clock = asyncio.get_running_loop().time
         due: dict[tuple[str, str], float] = {}
-        ask_at = guard_at = clock()
+        ask_at = clock()
         while True:
             try:
                 if clock() >= ask_at:
@@ -253,9 +268,6 @@ class ProcrastinateQueue:
                         due = {job: clock() + interval for job, interval in self._ticks.items()}
                 if self._leads:
                     await self._tick(due, clock())
-                if self._leads and clock() >= guard_at:
-                    guard_at = clock() + min(10.0, self._silent / 2)
-                    await self.recover_stalled()
             except (NewswatchError, trouble.ProcrastinateException) as error:
                 self._leads = False
                 ask_at = clock() + LEAD_SECONDS
@@ -267,6 +279,19 @@ class ProcrastinateQueue:
             if due.setdefault(job, now + interval) <= now:
                 due[job] = now + interval  # rounds that were missed are run once
                 await self.defer(*job)
+
+    async def _guard_forever(self) -> None:
+        """Recover stalled jobs while this process leads. A session that the server takes for alive
+        may hold a job's row: that must not keep the lead from being held."""
+        while True:
+            await asyncio.sleep(min(GUARD_SECONDS, self._silent / 2))
+            if not self._leads:
+                continue
+            try:
+                async with asyncio.timeout(self._store.pool.patience.answer):
+                    await self.recover_stalled()
+            except (trouble.ProcrastinateException, TimeoutError) as error:
+                log.warning("stalled jobs are looked for again", extra={"reason": repr(error)})
 
     async def recover_stalled(self) -> int:
         """Run the jobs of dead workers again; returns how many there were.

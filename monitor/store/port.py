@@ -224,13 +224,16 @@ class Store(Protocol):
         claims from one shard only."""
 
     async def due_shards(self, now: datetime) -> Sequence[int]:
-        """Return the shards that have a feed due."""
+        """Return the shards that have a feed due, the longest overdue first."""
 
     async def next_due(self) -> datetime | None:
         """Return the earliest ``next_at`` of the active feeds."""
 
     async def update_feed(self, state: FeedState) -> None:
-        """Store a feed's state outside a poll (a failed fetch, an operator's wish)."""
+        """Store a feed's state outside a poll (a failed fetch, an operator's wish).
+
+        Here and in ``commit_polls``, a feed that is baselined stays so, whatever an old state
+        says: the poll of a worker that was away for a while must not make news the past."""
 
     async def make_due(self, key: str, at: datetime) -> bool:
         """Make an active feed due at ``at`` where it was due later; tells whether it is there."""

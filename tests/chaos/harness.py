@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import IO
 
 from monitor.store import open_store
 from tests.chaos.world import KEYWORD, WORD, Odds, World
@@ -60,6 +61,7 @@ class Ledger:
     late: list[float] = field(default_factory=list)  # seconds from publishing to Slack
     points: dict[str, int] = field(default_factory=dict)  # kills at each failpoint
     feed_faults: dict[str, int] = field(default_factory=dict)
+    events: dict[str, int] = field(default_factory=dict)  # what else happened, how often
     check: str = ""
     log: str = ""
 
@@ -90,6 +92,7 @@ class Ledger:
             ("kills at each point, at least", str(min(self.points.values(), default=0))),
             *((f"  {name}", str(count)) for name, count in self.points.items()),
             *((f"feed answers: {name}", str(n)) for name, n in sorted(self.feed_faults.items())),
+            *((f"event: {name}", str(n)) for name, n in sorted(self.events.items())),
             ("database check", self.check),
         ]
 
@@ -105,14 +108,15 @@ def table(rows: Sequence[tuple[str, str]]) -> str:
 
 
 @contextmanager
-def zygote() -> Iterator[subprocess.Popen[str]]:
-    """Start the process that forks daemons."""
+def zygote(*args: str, fds: Sequence[int] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Start the process that forks daemons; ``fds`` are handed on to it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.chaos.zygote"],
+        [sys.executable, "-m", "tests.chaos.zygote", *args],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         bufsize=1,
+        pass_fds=fds,
         cwd=Path(__file__).resolve().parents[2],
     )
     try:
@@ -125,11 +129,32 @@ def zygote() -> Iterator[subprocess.Popen[str]]:
         process.stdout.close()
 
 
+@contextmanager
+def zygotes(count: int, task: str) -> Iterator[list[Forked]]:
+    """Start so many, which share what they have imported, and compiled for ``task``."""
+    theirs: list[int] = []
+    ours: list[Forked] = []
+    with ExitStack() as stack:
+        for _ in range(count):
+            reads, writes = os.pipe(), os.pipe()
+            theirs += [reads[0], writes[1]]
+            ends = (os.fdopen(reads[1], "w", 1), os.fdopen(writes[0], "r", 1))
+            ours.append(stack.enter_context(Forked(ends)))
+        with zygote(task, *map(str, theirs), fds=theirs):
+            for fd in theirs:
+                os.close(fd)
+            try:
+                yield ours
+            finally:
+                stack.close()
+
+
 class Scene:
     """What the daemons of a run live in: the feeds, Slack, the configuration file, and the books.
 
     Usable as a context manager. ``state`` is what the configuration says under ``state:``, a
     folder beside it or a database's URL; ``place`` holds the configuration and the daemons' log.
+    The feeds are spread over so many ``hosts``.
     """
 
     def __init__(
@@ -139,9 +164,11 @@ class Scene:
         odds: Odds | None = None,
         slack_faults: bool = True,
         state: str = "./state",
+        hosts: int = 1,
     ) -> None:
         self.place = place
         self.state = state
+        self._hosts = hosts
         self.ledger = Ledger(seed)
         self._world = World(seed, odds=odds)
         self._trouble = Faults(
@@ -155,7 +182,7 @@ class Scene:
 
     def __enter__(self) -> Scene:
         self.place.mkdir(parents=True, exist_ok=True)
-        server = self._open.enter_context(FeedServer())
+        server = self._open.enter_context(FeedServer("0.0.0.0" if self._hosts > 1 else "127.0.0.1"))
         # 0.2 s of history lag: a message is stored and can't be read back at once.
         slack_thread = FakeSlackThread(
             self._trouble, message_rate=0, history_rate=6000, history_lag=0.2, latency=0.005
@@ -179,6 +206,16 @@ class Scene:
         self._world.odds = Odds(0, 0, 0, 0, 0, 0)
         self._trouble.unclear = self._trouble.limited = 0
 
+    @contextmanager
+    def latency(self, seconds: float) -> Iterator[None]:
+        """Let Slack answer so much later for a while."""
+        space = self._slack.workspace
+        before, space.latency = space.latency, seconds
+        try:
+            yield
+        finally:
+            space.latency = before
+
     def missing(self) -> set[str]:
         """Return the stories that must be told and haven't been."""
         wanted = {word for word, story in self._world.stories.items() if story.wanted}
@@ -189,6 +226,7 @@ class Scene:
         return json.dumps(
             {
                 "config": str(self.place / "config.yaml"),
+                "compiled": str(self.place / "config.yaml"),
                 "token": self._slack.token,
                 "log": str(self.place / "log"),
                 "points": str(self.place / "points"),
@@ -240,9 +278,10 @@ class Scene:
 
     def _configure(self, server: FeedServer) -> None:
         feeds = "\n".join(
-            f"  - {{url: '{server.url(f'/{feed.name}')}', name: {feed.name}, every: 1s, "
-            f"first_run: alert, tags: [{'busy' if feed in self._world.busy else 'quiet'}]}}"
-            for feed in self._world.feeds
+            f"  - {{url: 'http://127.0.0.{1 + number % self._hosts}:{server.port}/{feed.name}', "
+            f"name: {feed.name}, every: 1s, first_run: alert, "
+            f"tags: [{'busy' if feed in self._world.busy else 'quiet'}]}}"
+            for number, feed in enumerate(self._world.feeds)
         )
         (self.place / "config.yaml").write_text(
             f"state: '{self.state}'\n"
@@ -260,40 +299,53 @@ class Scene:
 
 
 class Forked:
-    """A zygote, and the daemon that it forked last."""
+    """A zygote, and the daemon that it forked last.
 
-    def __init__(self) -> None:
+    ``ends`` are where it is written to and read from; a zygote of its own is started without.
+    """
+
+    def __init__(self, ends: tuple[IO[str], IO[str]] | None = None) -> None:
+        self.pid = 0
         self._open = ExitStack()
-        self._process: subprocess.Popen[str]
-        self._pid = 0
+        self._ends = ends
+        self._running = False
 
     def __enter__(self) -> Forked:
-        self._process = self._open.enter_context(zygote())
+        if self._ends is None:
+            process = self._open.enter_context(zygote())
+            assert process.stdin is not None
+            assert process.stdout is not None
+            self._ends = (process.stdin, process.stdout)
+        else:
+            for end in self._ends:
+                self._open.enter_context(end)
+        self._to, self._from = self._ends
         return self
 
     def __exit__(self, *exc: object) -> None:
+        if self._running and not self.ended(0):
+            self.signal(signal.SIGKILL)  # something went wrong: say that, don't wait for its end
         self._open.close()
 
     def start(self, task: str) -> None:
         """Fork a daemon for ``task``; the one before must have ended and been waited for."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(task + "\n")
-        self._pid = int(self._process.stdout.readline())
+        self._to.write(task + "\n")
+        self.pid = int(self._from.readline())
+        self._running = True
 
     def ended(self, patience: float) -> bool:
         """Wait up to ``patience`` seconds for the daemon's end; tell whether it came."""
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], patience)
+        ready, _, _ = select.select([self._from], [], [], patience)
         return bool(ready)
 
     def signal(self, number: int) -> None:
-        os.kill(self._pid, number)
+        os.kill(self.pid, number)
 
     def status(self) -> int:
         """Wait for the daemon's end; return its exit status, -9 for one that was killed."""
-        assert self._process.stdout is not None
-        return int(self._process.stdout.readline())
+        status = int(self._from.readline())
+        self._running = False
+        return status
 
 
 class Lane:

@@ -2,6 +2,8 @@
 
 Started once, it imports everything and then forks a daemon for each line of JSON on its stdin, so
 that a cycle costs the work, not the start of Python. Prints the child's pid, then its exit status.
+Called with a line and pairs of file descriptors it compiles for that line and forks a zygote for
+each pair, which reads its lines from the one and prints to the other.
 
 The daemon is the product's own, put together by ``assembled``. What differs is said here, and lives
 in this process alone: waiting times are shortened, documents are parsed in the process itself
@@ -15,6 +17,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,19 +25,21 @@ from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import IO, Any
 
-from monitor import assembly, daemon, failpoints, logs, pipeline
+from monitor import assembly, daemon, failpoints, logs, pipeline, worker
 from monitor.config.load import load
 from monitor.delivery import Pace
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
-from monitor.errors import ParseError
+from monitor.errors import EXIT_TEMPFAIL, ParseError, StateError
+from monitor.jobs import procrastinate
 from monitor.loading import compiled_watch
 from monitor.sources import schedule
 from monitor.sources.parse import ParsePool
 from monitor.sources.parse.worker import _answer
 from monitor.store.port import Store
+from monitor.store.postgres import Patience, pool
 from monitor.store.sqlite import SqliteStore
 from monitor.values import Document
 from monitor.worker import Times
@@ -45,6 +50,7 @@ from tests.chaos.world import KEYWORD
 LOOKS = tuple(timedelta(seconds=each) for each in (0.4, 0.7, 1.1))
 CLAIM = timedelta(seconds=0.6)
 LONGEST_WAIT = timedelta(seconds=1.5)  # of a feed that failed
+SEAT = timedelta(seconds=3)  # longer than an answer may take
 SHARED = Times(
     claim=CLAIM,
     stranded=timedelta(seconds=0.8),
@@ -66,7 +72,7 @@ class InlineParser(ParsePool):
 def hurry() -> None:
     """Shorten what a daemon waits for, in this process."""
     daemon.CLAIM = CLAIM
-    daemon.STORE_PAUSE = 0.1
+    daemon.STORE_PAUSE = worker.STORE_PAUSE = 0.1
     assembly.__dict__["ParsePool"] = InlineParser
     assembly.__dict__["build_senders"] = partial(build_senders, interval=0.0)
     assembly.__dict__["Deliverer"] = partial(
@@ -77,11 +83,15 @@ def hurry() -> None:
     )
     daemon_kind = assembly.daemon_kind
 
-    def hurried(store: Store, concurrency: int | None) -> Callable[..., daemon.Daemon]:
-        made = daemon_kind(store, concurrency)
+    def hurried(store: Store, *how: Any) -> Callable[..., daemon.Daemon]:
+        made = daemon_kind(store, *how)
         return made if isinstance(store, SqliteStore) else partial(made, times=SHARED)
 
     assembly.__dict__["daemon_kind"] = hurried
+    pool.__dict__["Patience"] = partial(Patience, connect=2, answer=2.0, seat=SEAT)
+    worker.BEAT_SECONDS = 0.3
+    procrastinate.LEAD_SECONDS = 0.2
+    procrastinate.RESTART_SECONDS = (0.2, 0.5)
     after_poll = schedule.after_poll
 
     def sooner(*args: Any, **kwargs: Any) -> Any:
@@ -92,14 +102,26 @@ def hurry() -> None:
     pipeline.__dict__["after_poll"] = sooner
 
 
-async def live(task: dict[str, Any]) -> None:
-    """Run one daemon until it is told to stop, or killed."""
+async def live(task: dict[str, Any]) -> int:
+    """Run one daemon until it is told to stop, or killed.
+
+    Returns its exit status: 75 where its database was out of reach at the start.
+    """
     environment = {"SLACK_BOT_TOKEN": task["token"]}
-    async with assembly.assembled(
-        Path(task["config"]), environment, random=Random(task["seed"])
-    ) as running:
-        running.handle_signals()
-        await running.run()
+    started = False
+    try:
+        async with assembly.assembled(
+            Path(task["config"]), environment, random=Random(task["seed"])
+        ) as running:
+            started = True
+            running.handle_signals()
+            await running.run()
+    except StateError as error:
+        if started:
+            raise
+        logging.getLogger(__name__).error("not started", extra={"reason": str(error)})
+        return EXIT_TEMPFAIL
+    return 0
 
 
 @lru_cache(maxsize=1)
@@ -112,40 +134,66 @@ def compiled(config: str, token: str) -> Any:
     return result
 
 
-def child(task: dict[str, Any]) -> None:
+def child(task: dict[str, Any]) -> int:
     log = os.open(task["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 2)
     os.dup2(log, 1)
     logs.setup("warning", as_json=True)
     logging.captureWarnings(True)
     hurry()
-    known = compiled(task["config"], task["token"])
+    known = compiled(task["compiled"], task["token"])
     assembly.__dict__["compiled_watch"] = lambda *_, **__: known
     if task["mutant"]:
         KILL_MUTANTS[task["mutant"]]()
-    points = ",".join(filter(None, [f"log={task['points']}", task["failpoints"]]))
-    failpoints.configure(points)
-    asyncio.run(live(task))
+    arm(task, task["failpoints"])
+    if "arm" in task:
+        signal.signal(signal.SIGUSR1, lambda *_: arm(task, Path(task["arm"]).read_text()))
+    return asyncio.run(live(task))
 
 
-def main() -> None:
-    for line in sys.stdin:
+def arm(task: dict[str, Any], points: str) -> None:
+    """Switch failpoints on."""
+    failpoints.configure(",".join(filter(None, [f"log={task['points']}", points])))
+
+
+def serve(lines: IO[str], out: IO[str]) -> None:
+    """Fork a daemon for each of ``lines``, one after the other."""
+    for line in lines:
         task = json.loads(line)
-        compiled(task["config"], task["token"])
+        compiled(task["compiled"], task["token"])
         if (pid := os.fork()) == 0:
             status = 1
             try:
-                child(task)
-                status = 0
+                status = child(task)
             except BaseException:
                 logging.getLogger(__name__).exception("the daemon ended")
                 raise
             finally:
                 sys.stderr.flush()
                 os._exit(status)
-        print(pid, flush=True)
+        print(pid, file=out, flush=True)
         _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(os.waitstatus_to_exitcode(status), file=out, flush=True)
+
+
+def main() -> None:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until a child listens
+    if len(sys.argv) == 1:
+        serve(sys.stdin, sys.stdout)
+        return
+    task = json.loads(sys.argv[1])
+    compiled(task["compiled"], task["token"])
+    fds = [int(each) for each in sys.argv[2:]]
+    for lines, out in zip(fds[::2], fds[1::2], strict=True):
+        if os.fork() == 0:
+            for other in {*fds} - {lines, out}:
+                os.close(other)  # else the others' ends never come to an end
+            serve(os.fdopen(lines), os.fdopen(out, "w"))
+            os._exit(0)
+    for fd in fds:
+        os.close(fd)
+    for _ in fds[::2]:
+        os.wait()
 
 
 if __name__ == "__main__":

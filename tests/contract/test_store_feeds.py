@@ -81,7 +81,17 @@ async def test_every_part_of_a_state_is_kept(store: Store) -> None:
     await store.update_feed(changed)
     assert (await store.feed_states())[feed("a").key] == changed
     await store.update_feed(state)
-    assert (await store.feed_states())[feed("a").key] == state
+    assert (await store.feed_states())[feed("a").key] == replace(state, baselined_at=NOW)
+
+
+async def test_a_feed_is_baselined_once(store: Store) -> None:
+    """Two polls began before the first of them was stored: the second comes with an old state."""
+    state = (await store.sync_feeds([feed("a")], NOW))[feed("a").key]
+    await store.commit_polls([poll(replace(state, baselined_at=NOW), 1)])
+    await store.commit_polls([poll(state, 2)])
+    assert (await store.feed_states())[feed("a").key].baselined_at == NOW
+    await store.commit_polls([poll(replace(state, baselined_at=NOW + DAY), 3)])
+    assert (await store.feed_states())[feed("a").key].baselined_at == NOW
 
 
 async def test_a_claim_takes_the_longest_overdue_first_and_moves_them(store: Store) -> None:

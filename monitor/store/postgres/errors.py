@@ -11,6 +11,10 @@ from psycopg.conninfo import conninfo_to_dict
 from monitor.errors import StateError
 
 
+class Refused(StateError):
+    """The database refuses what it was given, and would do so again."""
+
+
 def place(url: str) -> str:
     """Return a database URL without user, password and options."""
     try:
@@ -60,4 +64,4 @@ def state_error(error: Exception, where: str) -> StateError:
                 f"{where}: can't reach the database ({why}); check that it runs and that `state:` "
                 "names it. It is tried again"
             )
-    return StateError(f"{where}: the database refused ({why})")
+    return Refused(f"{where}: the database refused ({why})")

@@ -24,9 +24,14 @@ _WANTED = "unnest(%s::text[], %s::bigint[]) AS v (key, shard)"
 _CLAIMED = ", ".join(
     "p.next_at" if name == "next_at" else f"f.{name}" for name in FEED_COLUMNS.split(", ")
 )
+_KEPT = "baselined_at = coalesce(f.baselined_at, v.baselined_at)"
 _UPDATE = (
     "UPDATE feeds AS f SET "
-    + ", ".join(f"{name} = v.{name}" for name in FEED_CHANGE if name != "id")
+    + ", ".join(
+        _KEPT if name == "baselined_at" else f"{name} = v.{name}"
+        for name in FEED_CHANGE
+        if name != "id"
+    )
     + f" FROM {unnest(FEED_CHANGE)} WHERE f.id = v.id"
 )
 
@@ -73,6 +78,14 @@ async def states(pool: Pool, polled_since: datetime | None = None) -> Mapping[st
     return {row[1]: feed_state(row) for row in rows}
 
 
+async def states_of(pool: Pool, ids: Sequence[int]) -> Mapping[int, FeedState]:
+    """Return the states of some feeds by id."""
+    rows = await pool.rows(
+        f"SELECT {FEED_COLUMNS} FROM feeds WHERE id = ANY(%s::bigint[])", (list(ids),)
+    )
+    return {row[0]: feed_state(row) for row in rows}
+
+
 async def claim(
     pool: Pool, now: datetime, limit: int, retry_at: datetime, shard: int | None
 ) -> Sequence[FeedState]:
@@ -98,14 +111,16 @@ async def claim(
 
 
 async def due_shards(pool: Pool, now: datetime) -> Sequence[int]:
-    """Return the shards with a feed due: one look into the index for each shard that exists."""
+    """Return the shards with a feed due, the longest overdue first: two looks into the index for
+    each shard that exists."""
     rows = await pool.rows(
         "WITH RECURSIVE shards (shard) AS ("
         "  SELECT min(shard) FROM feeds WHERE active = 1 UNION ALL "
         "  SELECT (SELECT min(f.shard) FROM feeds f WHERE f.active = 1 AND f.shard > s.shard) "
         "  FROM shards s WHERE s.shard IS NOT NULL) "
-        "SELECT shard FROM shards WHERE shard IS NOT NULL AND EXISTS (SELECT 1 FROM feeds f "
-        "WHERE f.active = 1 AND f.shard = shards.shard AND f.next_at <= %s)",
+        "SELECT shard FROM (SELECT shard, (SELECT min(f.next_at) FROM feeds f "
+        "WHERE f.active = 1 AND f.shard = shards.shard) AS first FROM shards "
+        "WHERE shard IS NOT NULL) AS found WHERE first <= %s ORDER BY first, shard",
         (micros(now),),
     )
     return [row[0] for row in rows]

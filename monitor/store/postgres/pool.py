@@ -21,7 +21,8 @@ from monitor.store.postgres.errors import place, state_error
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-OLDEST = 130_000  # PostgreSQL 13: the oldest that Procrastinate 3 runs on
+# PostgreSQL 14: the first with `idle_session_timeout`, and the oldest that is still maintained.
+OLDEST = 140_000
 # For the few that read or write a whole table of up to a million feeds.
 SCAN_SECONDS = 600.0
 TRIES = 4
@@ -46,7 +47,8 @@ class Patience:
 
     Args:
         connect: whole seconds for a new connection, at least 2 (libpq's own minimum).
-        answer: seconds that a statement may wait for its answer.
+        answer: seconds that a statement may wait for its answer, and that the server waits for a
+            client in the middle of a transaction or a turn before it ends the session.
         seat: after this time of silence a leader's sessions are ended. Longer than ``answer``,
             shorter than the 60 s in which a dead worker's work must go on.
     """
@@ -76,6 +78,7 @@ class Pool:
             open=False,
             timeout=self.patience.connect,
             kwargs=self.options,
+            configure=self.configure,
             check=AsyncConnectionPool.check_connection,
             reconnect_timeout=self.patience.connect,
         )
@@ -99,20 +102,37 @@ class Pool:
     async def close(self) -> None:
         await self._pool.close()
 
+    async def configure(self, db: psycopg.AsyncConnection[Any]) -> None:
+        """Prepare a new connection: the server ends it when its client falls silent in the middle
+        of a transaction. Whatever that had locked would stay so for hours."""
+        before = db.autocommit
+        await db.set_autocommit(True)
+        limit = f"SET idle_in_transaction_session_timeout = {self.patience.answer * 1000:.0f}"
+        await db.execute(limit.encode())
+        await db.set_autocommit(before)
+
     async def connect(self, *, autocommit: bool = False) -> Connection:
         """Return a connection of its own, outside the pool."""
         try:
             db = await psycopg.AsyncConnection.connect(
                 self.url, autocommit=autocommit, **self.options
             )
-            if autocommit:
-                # It will hold locks. The server must notice a client that has fallen silent, or
-                # they would stay held for hours.
-                for setting, value in KEEPALIVE.items():
-                    await db.execute(f"SET {setting} = {value}".encode())
-            return db
         except (psycopg.Error, OSError) as error:
             raise state_error(error, self.where) from error
+        if not autocommit:
+            return db
+        # It will hold locks. The server must notice a client that has fallen silent, or they would
+        # stay held for hours.
+        try:
+            await self.configure(db)
+            for setting, value in KEEPALIVE.items():
+                await db.execute(f"SET {setting} = {value}".encode())
+        except BaseException as error:
+            await db.close()
+            if isinstance(error, psycopg.Error):
+                raise state_error(error, self.where) from error
+            raise
+        return db
 
     @asynccontextmanager
     async def transaction(self, limit: float | None = None) -> AsyncIterator[Connection]:

@@ -24,11 +24,13 @@ from monitor.store.port import (
     SeenKey,
     StoryRow,
 )
-from monitor.store.postgres import cluster, entries, feeds, outbox, upkeep
+from monitor.store.postgres import cluster, entries, feeds, inbox, outbox, upkeep
 from monitor.store.postgres.errors import state_error
+from monitor.store.postgres.leadership import Leadership
 from monitor.store.postgres.migrate import migrate
 from monitor.store.postgres.pool import Connection, Patience, Pool
 from monitor.store.postgres.search import Tokenize
+from monitor.store.postgres.turns import Turn, Turns, turn_connection
 from monitor.values import Feed, Match, Wording
 
 T = TypeVar("T")
@@ -49,7 +51,7 @@ class PgStore:
         self.on_outbox: OnOutbox | None = None
         self._tokenize = tokenize
         self._holder = outbox.Holder(pool)
-        self._turns = cluster.Turns(pool)
+        self._turns = Turns(pool)
 
     async def close(self) -> None:
         await self._holder.close()
@@ -62,6 +64,10 @@ class PgStore:
 
     async def feed_states(self, polled_since: datetime | None = None) -> Mapping[str, FeedState]:
         return await feeds.states(self.pool, polled_since)
+
+    async def feed_states_of(self, ids: Sequence[int]) -> Mapping[int, FeedState]:
+        """Return the states of some feeds by id, as they are stored at this moment."""
+        return await feeds.states_of(self.pool, ids)
 
     async def due(
         self, now: datetime, limit: int, retry_at: datetime, shard: int | None = None
@@ -95,7 +101,7 @@ class PgStore:
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run ``work`` in a transaction: within a turn, on the connection that holds it."""
-        held = cluster.turn_connection.get()
+        held = turn_connection.get()
         if held is None:
             return await self.pool.write(work)
         try:
@@ -227,25 +233,32 @@ class PgStore:
         return await upkeep.findings(self.pool)
 
     # Cluster -----------------------------------------------------------------------------------
-    def leadership(self, name: str) -> cluster.Leadership:
+    def leadership(self, name: str) -> Leadership:
         """Return the seat of which the cluster has one, called ``name``."""
-        return cluster.Leadership(self.pool, name)
+        return Leadership(self.pool, name)
 
-    def turn(self) -> AbstractAsyncContextManager[cluster.Turn]:
-        """Wait for the one turn to decide about stories; see ``cluster.Turns``."""
+    def turn(self) -> AbstractAsyncContextManager[Turn]:
+        """Wait for the one turn to decide about stories; see ``Turns``."""
         return self._turns.take()
 
-    async def inbox_put(self, payloads: Sequence[bytes]) -> None:
-        """Keep what polls have brought until somebody's turn comes to decide about it."""
-        await cluster.inbox_put(self.pool, payloads)
+    async def inbox_put(
+        self, payloads: Sequence[bytes], feeds: Sequence[int], until: datetime
+    ) -> None:
+        """Keep what polls of ``feeds`` have brought until somebody's turn comes to decide about
+        it; before ``until`` they aren't polled again."""
+        await inbox.put(self.pool, payloads, feeds, until)
 
     async def inbox_take(self, limit: int) -> Sequence[tuple[int, bytes]]:
         """Return the oldest payloads with their numbers; for who has the turn."""
-        return await self._write(partial(cluster.inbox_take, limit=limit))
+        return await self._write(partial(inbox.take, limit=limit))
 
     async def inbox_remove(self, ids: Sequence[int]) -> None:
         """Remove payloads that were decided."""
-        await self._write(partial(cluster.inbox_remove, ids=ids))
+        await self._write(partial(inbox.remove, ids=ids))
+
+    async def inbox_waiting(self, most: int) -> int:
+        """Return how many payloads wait, counting no further than ``most``."""
+        return await inbox.waiting(self.pool, most)
 
 
 async def open_postgres(

@@ -19,7 +19,10 @@ from monitor.store.rows import (
 from monitor.values import Feed
 
 _CHANGE = FEED_COLUMNS.partition("next_at")[1] + FEED_COLUMNS.partition("next_at")[2]
-_SET = ", ".join(f"{column.strip()} = ?" for column in _CHANGE.split(","))
+_SET = ", ".join(
+    f"{name} = coalesce({name}, ?)" if name == "baselined_at" else f"{name} = ?"
+    for name in _CHANGE.split(", ")
+)
 
 
 def sync(db: sqlite3.Connection, feeds: Sequence[Feed], now: datetime) -> Mapping[str, FeedState]:
@@ -74,14 +77,16 @@ def claim(
 
 
 def due_shards(db: sqlite3.Connection, now: datetime) -> Sequence[int]:
-    """Return the shards with a feed due: one look into the index for each shard that exists."""
+    """Return the shards with a feed due, the longest overdue first: two looks into the index for
+    each shard that exists."""
     rows = db.execute(
         "WITH RECURSIVE shards (shard) AS ("
         "  SELECT min(shard) FROM feeds WHERE active = 1 UNION ALL "
         "  SELECT (SELECT min(f.shard) FROM feeds f WHERE f.active = 1 AND f.shard > s.shard) "
         "  FROM shards s WHERE s.shard IS NOT NULL) "
-        "SELECT shard FROM shards WHERE shard IS NOT NULL AND EXISTS (SELECT 1 FROM feeds f "
-        "WHERE f.active = 1 AND f.shard = shards.shard AND f.next_at <= ?)",
+        "SELECT shard FROM (SELECT shard, (SELECT min(f.next_at) FROM feeds f "
+        "WHERE f.active = 1 AND f.shard = shards.shard) AS first FROM shards "
+        "WHERE shard IS NOT NULL) AS found WHERE first <= ? ORDER BY first, shard",
         (micros(now),),
     )
     return [row[0] for row in rows]

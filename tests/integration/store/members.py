@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from monitor.clock import SystemClock
+from monitor.clock import SharedClock, SystemClock
 from monitor.config.load import load
 from monitor.delivery.build import build_senders
 from monitor.delivery.lanes import Pace
@@ -115,7 +115,7 @@ async def member(
     """Run one worker on ``database`` (however it gets there) while the block runs."""
     loaded = load(here.config, {**os.environ, "SLACK_BOT_TOKEN": here.slack.token})
     current = watching(loaded, compiled_watch(loaded)[0])
-    clock = SystemClock()
+    clock = SharedClock(SystemClock())
     async with AsyncExitStack() as stack:
         store = await open_postgres(database, tokenize=search_tokens, patience=patience)
         stack.push_async_callback(store.close)

@@ -21,7 +21,7 @@ from monitor.errors import StateError
 from monitor.store.port import OutboxRow, PollCommit
 from monitor.store.postgres import Patience, PgStore, StaleConfiguration, cluster, open_postgres
 from monitor.values import Receipt
-from tests.contract.samples import NOW, entry, feed, outbox, poll, tokenize
+from tests.contract.samples import DAY, NOW, entry, feed, outbox, poll, tokenize
 from tests.integration.store.proxy import Proxy
 
 pytestmark = pytest.mark.anyio
@@ -242,8 +242,11 @@ async def test_decisions_are_taken_one_after_the_other_each_knowing_those_before
 
 async def test_what_was_read_waits_for_a_turn(database: str) -> None:
     async with stores(database) as (one, other):
-        await one.inbox_put([b"1", b"2"])
-        await other.inbox_put([b"3"])
+        state = (await one.sync_feeds([feed()], NOW))[feed().key]
+        await one.inbox_put([b"1", b"2"], [state.id], NOW + DAY)
+        await other.inbox_put([b"3"], [state.id], NOW + DAY)
+        assert await one.due(NOW, 10, NOW) == [], "what is undecided isn't polled again"
+        assert (await one.inbox_waiting(2), await one.inbox_waiting(9)) == (2, 3)
         async with other.turn():
             first, second, third = await other.inbox_take(10)
             assert [first[1], second[1], third[1]] == [b"1", b"2", b"3"]
