@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.store.sqlite.search import query
 from monitor.store.tokens import encode
+from monitor.values import AllOf, AnyOf, Expression, Word, Wording
 
 
 @pytest.mark.parametrize(
@@ -29,8 +30,22 @@ def test_spelling(token: str, encoded: str) -> None:
     assert encode(token) == encoded
 
 
-def test_a_query_has_each_phrase_once() -> None:
-    assert query([["a", "b"], ["c"], [], ["a", "b"], [""]]) == '"a b" OR "c"'
+@pytest.mark.parametrize(
+    ("wording", "written"),
+    [
+        (Word("a"), '"a"'),
+        (Word(""), False),
+        (AnyOf((Word("a"), Word("b"), Word("a"))), '("a" OR "b")'),
+        (AllOf((Word("a"), AnyOf((Word("b"), Word("c"))))), '("a" AND ("b" OR "c"))'),
+        (AllOf((Word("a"), Expression("x+"))), '"a"'),
+        (AllOf((Word("a"), AnyOf(()))), False),
+        (AnyOf((Word("a"), Expression("x+"))), True),
+        (AllOf(()), True),
+        (Word("arm", starts=True), '("arm" * OR "zq61726d" *)'),
+    ],
+)
+def test_a_query_has_what_an_index_of_words_can_tell(wording: Wording, written: str | bool) -> None:
+    assert query(wording) == written
 
 
 TOKENS = st.text(min_size=1, max_size=80)
@@ -44,6 +59,6 @@ def test_fts5_takes_it_as_one_token_and_tells_it_from_others(one: str, other: st
     db.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (t, 'row')")
     db.execute("INSERT INTO t (rowid, x) VALUES (1, ?)", (encode(one),))
     assert db.execute("SELECT count(*) FROM terms").fetchone() == (1,)
-    found = db.execute("SELECT count(*) FROM t WHERE t MATCH ?", (query([[other]]),)).fetchone()
+    found = db.execute("SELECT count(*) FROM t WHERE t MATCH ?", (query(Word(other)),)).fetchone()
     assert found == (int(one == other),)
     db.close()
