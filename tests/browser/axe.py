@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from selenium import webdriver
 
 VERSION = "4.14.1"
@@ -35,17 +36,22 @@ def engine() -> str:
     """Return axe-core's source; skips where it can't be had, but not in CI."""
     folder = Path(sys.prefix) / "axe-core" / VERSION
     script = folder / "node_modules/axe-core/axe.min.js"
-    if not script.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            _without("axe-core needs npm: apt-get install npm")
-        folder.mkdir(parents=True, exist_ok=True)
-        order = [str(npm), "install", "--no-save", "--no-package-lock", "--ignore-scripts"]
-        order += ["--no-audit", "--no-fund", "--prefix", str(folder), f"axe-core@{VERSION}"]
-        done = subprocess.run(order, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            _without(f"axe-core could not be installed: {done.stderr.strip()[-300:]}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):  # tests run in several processes
+        if not script.exists():
+            _install(folder)
     return script.read_text(encoding="utf-8")
+
+
+def _install(folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        _without("axe-core needs npm: apt-get install npm")
+    order = [str(npm), "install", "--no-save", "--no-package-lock", "--ignore-scripts"]
+    order += ["--no-audit", "--no-fund", "--prefix", str(folder), f"axe-core@{VERSION}"]
+    done = subprocess.run(order, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        _without(f"axe-core could not be installed: {done.stderr.strip()[-300:]}")
 
 
 def findings(browser: webdriver.Chrome) -> list[dict[str, Any]]:
