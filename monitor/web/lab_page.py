@@ -256,6 +256,9 @@ class LabPage:
 async def _run(trial: Trial) -> None:
     try:
         await trial.run()
+    except asyncio.CancelledError:
+        trial.results.failed = "It was stopped: newer trials were begun."
+        raise
     except StateError as error:
         trial.results.failed = str(error)
     except Exception:
