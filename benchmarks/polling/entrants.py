@@ -20,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one poll of all feeds took: CPU seconds (user and system, all processes), peak RSS in
-    MiB of the largest process, and what came out on stdout."""
+    """What one poll of all feeds took: CPU seconds (user and system, all processes), peak memory in
+    MiB of all processes together (PSS, looked at every 50 ms: ``ru_maxrss`` would count what this
+    process had before the program took its place), and what came out on stdout."""
 
     cpu: float
     rss: float
@@ -36,13 +37,19 @@ def run(command: Sequence[str], cwd: Path, env: dict[str, str] | None = None) ->
             command, cwd=cwd, stdout=sink, stderr=errors, stdin=subprocess.DEVNULL,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(env or {})},
         )  # fmt: skip
-        _, status, usage = os.wait4(process.pid, 0)
+        peak = 0.0
+        while True:
+            done, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if done:
+                break
+            peak = max(peak, _memory(_family(process.pid)))
+            time.sleep(0.05)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 1):
         tail = (cwd / "stderr.txt").read_text(errors="replace")[-2000:]
         raise RuntimeError(f"{command[0]} ended with {process.returncode}: {tail}")
     text = out.read_text(errors="replace")
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
+    return Cost(usage.ru_utime + usage.ru_stime, peak, text)
 
 
 class Entrant(ABC):
@@ -166,18 +173,16 @@ class Newswatch(Entrant):
     def _usage(self) -> tuple[float, float]:
         """Return CPU seconds and memory (PSS, MiB) of the daemon and its workers."""
         assert self._process is not None
-        ticks, kilobytes = 0, 0
-        for process in _family(self._process.pid):
+        family = _family(self._process.pid)
+        ticks = 0
+        for process in family:
             try:
                 fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-                rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
             except OSError:
                 continue
             # utime, stime, and those of children that have ended
             ticks += sum(map(int, fields[11:15]))
-            found = re.search(r"^Pss:\s+(\d+)", rollup, re.M)
-            kilobytes += int(found[1]) if found else 0
-        return ticks / os.sysconf("SC_CLK_TCK"), kilobytes / 1024
+        return ticks / os.sysconf("SC_CLK_TCK"), _memory(family)
 
     def _database(self) -> sqlite3.Connection:
         path = next((self.folder / "state").glob("*.db"))
@@ -194,6 +199,19 @@ class Newswatch(Entrant):
 
     def posts(self, cost: Cost) -> int:
         return sum("Planted" in line for line in cost.output.splitlines())
+
+
+def _memory(processes: Sequence[int]) -> float:
+    """Return the memory of processes in MiB, shared pages counted once (PSS)."""
+    kilobytes = 0
+    for process in processes:
+        try:
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        found = re.search(r"^Pss:\s+(\d+)", rollup, re.M)
+        kilobytes += int(found[1]) if found else 0
+    return kilobytes / 1024
 
 
 def _family(root: int) -> list[int]:
