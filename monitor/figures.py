@@ -5,6 +5,7 @@ Joins the store, the alerts' statistics and the rules' proposals, for `stats` an
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,8 +47,12 @@ async def read_period(store: Store, since: datetime, now: datetime) -> Period:
     rows = await store.outbox_rows(states=["sent"], since=since - HELD)
     blob = await store.blob(FEEDBACK_BLOB)
     found = await store.matched_entries(since)
-    entries = [each for each in found if not each.entry.baseline]
-    return Period(since, now, told(rows, since), read_feedback(blob, rows, since), entries)
+
+    def read() -> Period:
+        entries = [each for each in found if not each.entry.baseline]
+        return Period(since, now, told(rows, since), read_feedback(blob, rows, since), entries)
+
+    return await asyncio.to_thread(read)  # a month of alerts takes a good part of a second
 
 
 def figures_of(settings: Settings, period: Period) -> tuple[RuleStats, ...]:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 DAYS = (1, 3, 7, 30)
 AROUND = 160  # characters of text before and after the first mark
 FIRST = 0.7  # seconds that the page waits for hits that fill its list
-TOLD_EVERY = 0.4  # seconds between two states of a trial that a browser is told
+TOLD_EVERY = 1.0  # seconds between two states of a trial that a browser is told
 RUNNING = 2  # trials at once
 KEPT = 8  # trials that a page may still ask for
 LISTED = 300  # rules offered by name
@@ -180,15 +180,16 @@ class LabPage:
         trial = known[0]
 
         async def stream() -> AsyncIterator[str]:
+            loop = asyncio.get_running_loop()
             while True:
-                change, done = trial.changed.next(), trial.results.done
+                done = trial.results.done
                 lines = "\n".join(f"data: {line}" for line in self._results(trial).splitlines())
                 yield f"event: {'done' if done else 'more'}\n{lines}\n\n"
                 if done:
                     return
-                await asyncio.sleep(TOLD_EVERY)
-                if not trial.results.done:
-                    await asyncio.wait([change], timeout=5)
+                end = loop.time() + TOLD_EVERY
+                while not trial.results.done and (left := end - loop.time()) > 0:
+                    await asyncio.wait([trial.changed.next()], timeout=left)
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 DAYS = (7, 30, 90)
 FRESH = timedelta(seconds=60)  # after which figures are gathered anew
-PATIENCE = 0.06  # seconds that a page waits for figures
+PATIENCE = 0.04  # seconds that a page waits for figures
 RULES = 100  # listed
 
 
