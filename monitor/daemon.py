@@ -440,8 +440,7 @@ class Daemon:
     async def _drain(self, decider: asyncio.Task[None]) -> None:
         log.info("stopping: finishing what is in flight")
         self.notifier.stopping()
-        loop = asyncio.get_running_loop()
-        end = loop.time() + DRAIN.total_seconds()
+        end = self._clock.monotonic() + DRAIN.total_seconds()
         await self._queue.stop(timedelta(seconds=2))
         for poll in list(self._polls.values()):
             poll.cancel()

@@ -151,15 +151,19 @@ def heartbeat(channel: str, since: datetime, slot: datetime, title: str) -> Outb
     )
 
 
-def posted_since(rows: Iterable[OutboxRow], since: datetime) -> tuple[OutboxRow, ...]:
-    """Return the stories among ``rows`` that stood in their channel as messages of their own since
-    then, for the digest of a channel that also posts live."""
+def posted_between(
+    rows: Iterable[OutboxRow], since: datetime, slot: datetime
+) -> tuple[OutboxRow, ...]:
+    """Return the stories among ``rows`` that stood in their channel as messages of their own after
+    ``since`` and until ``slot``, for the digest of a channel that also posts live.
+
+    A digest that comes late leaves what came after its time to the next one."""
     return tuple(
         row
         for row in rows
         if row.kind in ROOT_KINDS
         and row.state not in ("dead", "held")
-        and row.created_at > since
+        and since < row.created_at <= slot
         and not row.error.startswith(IN_DIGEST)
     )
 

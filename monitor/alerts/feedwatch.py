@@ -109,12 +109,10 @@ def silent(each: Watched, now: datetime) -> Trouble | None:
     Counted up to its last good answer: while we were down or it failed it wasn't silent.
     """
     state, limit = each.state, each.feed.alarm_if_silent
-    if state.failures or state.disabled_reason or state.baselined_at is None:
+    span = _silence(state, now)
+    if span is None:
         return None
-    if state.last_ok_at is None:
-        return None
-    until = min(now, state.last_ok_at)
-    since = max(filter(None, (state.last_new_at, state.baselined_at)))
+    since, until = span
     learned = limit is None
     if limit is None:
         if each.per_day <= 0:
@@ -125,6 +123,22 @@ def silent(each: Watched, now: datetime) -> Trouble | None:
         return None
     usual = f"usually {each.per_day:.1f} a day" if learned else f"alarm after {_span(limit)}"
     return Trouble(each.feed.name, f"nothing new for {_span(until - since)} ({usual})", since)
+
+
+def may_be_silent(state: FeedState, now: datetime) -> bool:
+    """Tell whether a feed has brought nothing for so long that its usual rate is worth knowing."""
+    span = _silence(state, now)
+    return span is not None and span[1] - span[0] >= SILENT_LEAST
+
+
+def _silence(state: FeedState, now: datetime) -> tuple[datetime, datetime] | None:
+    """Return from when until when a feed that answers well has brought nothing new."""
+    if state.failures or state.disabled_reason or state.baselined_at is None:
+        return None
+    if state.last_ok_at is None:
+        return None
+    since = max(filter(None, (state.last_new_at, state.baselined_at)))
+    return since, min(now, state.last_ok_at)
 
 
 def _since(state: FeedState) -> datetime | None:

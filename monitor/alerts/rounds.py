@@ -24,7 +24,7 @@ from monitor.alerts.digest import (
     fill,
     heartbeat,
     is_carrier,
-    posted_since,
+    posted_between,
     singly,
     stories_in,
 )
@@ -179,7 +179,8 @@ class Rounds:
         rows = [row for row in due if row.id not in rooted]
         live: Sequence[OutboxRow] = ()
         if policy.live:
-            live = posted_since(await self._store.outbox_rows(channel=channel), since)
+            recent = await self._store.outbox_rows(channel=channel, since=since)
+            live = posted_between(recent, since, slot)
         title = digest_title(0, slot, policy.zone)
         if not rows and not live:
             if beat:

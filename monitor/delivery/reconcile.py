@@ -26,6 +26,7 @@ from monitor.values import Receipt
 log = logging.getLogger(__name__)
 
 BEFORE_FIRST_TRY = timedelta(minutes=2)  # clocks differ: Slack's timestamps are Slack's
+FAR_BACK = timedelta(hours=24)  # to read where a clock that was set hides how far is enough
 JANITOR_AFTER = timedelta(minutes=5)
 RESENT_BLOB = "delivery/resent"
 
@@ -88,7 +89,12 @@ class Reconciler:
     def due(self, lane: Lane) -> bool:
         """Tell whether there is something to look for in ``lane`` now."""
         at = self.next_at(lane)
-        return at is not None and at <= self._clock.now()
+        return at is not None and self._is_due(at)
+
+    def _is_due(self, at: datetime) -> bool:
+        """Tell whether ``at`` has come, or lies so far ahead that the clock was set back since."""
+        now = self._clock.now()
+        return at <= now or at - now > max(*self._waits, JANITOR_AFTER)
 
     async def settle(self, lane: Lane) -> int:
         """Make the calls that a look needs now; returns how many rows changed state."""
@@ -124,7 +130,7 @@ class Reconciler:
         again = [
             resend(row, now)
             for row in rows
-            if not lane.senders[row.channel].looks and row.not_before <= now
+            if not lane.senders[row.channel].looks and self._is_due(row.not_before)
         ]
         await self._put(lane, again)
         return len(again)
@@ -132,19 +138,22 @@ class Reconciler:
     async def _begin(self, lane: Lane, rows: Sequence[OutboxRow]) -> Scan | None:
         now = self._clock.now()
         late = [row_id for row_id, (channel, at) in self._resent.items() if channel in lane.senders]
-        due_late = [row_id for row_id in late if self._resent[row_id][1] <= now]
-        if not due_late and not any(row.not_before <= now for row in rows):
+        due_late = [row_id for row_id in late if self._is_due(self._resent[row_id][1])]
+        due = frozenset(row.id for row in rows if self._is_due(row.not_before))
+        if not due_late and not due:
             return None
         tries = [row.first_try for row in rows if row.first_try is not None]
         if due_late:
             tries.append(min(self._resent[each][1] for each in due_late) - 2 * JANITOR_AFTER)
         since = min(tries, default=now) - BEFORE_FIRST_TRY
+        if any(at > now for at in tries):  # told by a clock that has been set back since
+            since = min(since, now - FAR_BACK)
         places: list[Receipt | None] = [None]
         for row in rows:
             if (root := await self._thread_of(row)) is not None and root not in places:
                 places.append(root)
         ids = frozenset([*(row.id for row in rows), *due_late])
-        return Scan(ids, frozenset(row.id for row in rows if row.not_before <= now), since, places)
+        return Scan(ids, due, since, places)
 
     async def _thread_of(self, row: OutboxRow) -> Receipt | None:
         """Return the root under which ``row`` may have been posted."""
@@ -162,7 +171,12 @@ class Reconciler:
         """Read pages until the scan is complete (True) or must wait (False)."""
         while scan.places:
             question = Look(
-                scan.ids, scan.since, scan.places[0], scan.cursor, await self._channel_id(lane)
+                scan.ids,
+                scan.since,
+                scan.places[0],
+                scan.cursor,
+                await self._channel_id(lane),
+                self._clock.now(),
             )
             match await sender.look(question):
                 case RateLimited(seconds):

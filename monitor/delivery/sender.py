@@ -110,7 +110,8 @@ class Look:
 
     ``since`` bounds how far back to read; with ``root`` its thread is read instead of the channel.
     ``cursor`` continues an earlier look that was cut short. ``channel_id`` is the channel's ID by
-    earlier receipts, for an app that may not list channels.
+    earlier receipts, for an app that may not list channels. ``now`` is the asker's time: ``since``
+    is told by the same clock, which may differ from the service's.
     """
 
     ids: frozenset[str]
@@ -118,6 +119,7 @@ class Look:
     root: Receipt | None = None
     cursor: str | None = None
     channel_id: str | None = None
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

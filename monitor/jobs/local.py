@@ -5,15 +5,46 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from datetime import UTC, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
-from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
+from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
 from monitor.jobs.port import Task
 
 log = logging.getLogger(__name__)
 Job = tuple[str, str]
+
+
+class _SteadyTime(tzinfo):
+    """A zone whose "now" is the event loop's time, which nobody sets.
+
+    APScheduler asks ``datetime.now(timezone)`` when the next round is due. By the wall clock all
+    rounds would rest for six hours when that is set back by six.
+    """
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        return timedelta()
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        return timedelta()
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "steady"
+
+    def fromutc(self, moment: datetime) -> datetime:
+        seconds = asyncio.get_running_loop().time()
+        return datetime(2000, 1, 1, tzinfo=self) + timedelta(seconds=seconds)
+
+
+class _Every(BaseTrigger):  # type: ignore[misc]
+    """Due again ``interval`` after the last look, so that missed rounds are one."""
+
+    def __init__(self, interval: timedelta) -> None:
+        self._interval = interval
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        return now + self._interval
 
 
 class LocalQueue:
@@ -29,7 +60,7 @@ class LocalQueue:
         self._tasks: dict[str, Task] = {}
         self._running: dict[Job, asyncio.Task[None]] = {}
         self._waiting: dict[Job, None] = {}
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._scheduler = AsyncIOScheduler(timezone=_SteadyTime())
         self._state = "new"
 
     def register(self, name: str, task: Task) -> None:
@@ -48,7 +79,7 @@ class LocalQueue:
     def every(self, interval: timedelta, name: str, key: str = "") -> None:
         self._scheduler.add_job(
             self.defer,
-            IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC),
+            _Every(interval),
             args=(name, key),
             id=f"{name}:{key}",
             replace_existing=True,

@@ -125,7 +125,7 @@ def zygote(*args: str, fds: Sequence[int] = ()) -> Iterator[subprocess.Popen[str
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()
-        process.wait(30)
+        process.wait(120)
         process.stdout.close()
 
 

@@ -20,7 +20,7 @@ from tests.feedserver import Answer, Request
 
 WORD = re.compile(r"kqx\d{5}")
 KEYWORD = "zebrafish"
-_SYLLABLES = [a + b for a in "bdfghklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er")]
+SYLLABLES = [a + b for a in "bdfghklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er")]
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class World:
         return [*self.busy, *self.quiet]
 
     def _words(self, count: int) -> str:
-        return " ".join("".join(self._random.choices(_SYLLABLES, k=3)) for _ in range(count))
+        return " ".join("".join(self._random.choices(SYLLABLES, k=3)) for _ in range(count))
 
     def plant(self, feed: ScriptedFeed, *, wanted: bool = True) -> Story:
         """Publish one new story in ``feed``."""

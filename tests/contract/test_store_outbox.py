@@ -89,6 +89,8 @@ async def test_rows_are_chosen_by_state_channel_and_story(store: Store) -> None:
     assert ids(await store.outbox_rows(story_id="S000001", channel="news")) == ["O000001"]
     assert ids(await store.outbox_rows(limit=1)) == ["O000002"]
     assert ids(await store.outbox_rows(newest=True, limit=2)) == ["O000003", "O000002"]
+    assert ids(await store.outbox_rows(since=NOW + MINUTE)) == ["O000001"]
+    assert ids(await store.outbox_rows(["sent"], since=NOW)) == ["O000002"]
     assert await store.outbox_counts() == {"queued": 2, "sent": 1}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -93,7 +93,7 @@ class FakeSlack:
     async def _api(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         body = await self._body(request)
-        call = Call(time.monotonic(), method, str(body.get("channel") or ""))
+        call = Call(self.workspace.clock.monotonic(), method, str(body.get("channel") or ""))
         self.workspace.calls.append(call)
         if self.workspace.latency:
             await asyncio.sleep(self.workspace.latency)
@@ -104,6 +104,7 @@ class FakeSlack:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=500)
+        answer.headers["Date"] = formatdate(self.workspace.clock.now().timestamp(), usegmt=True)
         call.status = answer.status
         if isinstance(answer, web.Response) and answer.content_type == "application/json":
             with suppress(ValueError):  # an answer that is cut off on purpose
@@ -149,12 +150,12 @@ class FakeSlack:
         """Note a request that came although a Retry-After told it to wait."""
         until = self.workspace.rest_until.get(key, 0.0)
         # 5 ms: the answer's own way to the client.
-        if time.monotonic() < until - 0.005:
+        if self.workspace.clock.monotonic() < until - 0.005:
             self.workspace.early.append(self.workspace.calls[-1])
 
     def _limited(self, key: str, wait: float) -> web.Response:
         seconds = max(1, -(-int(wait * 1000) // 1000))
-        self.workspace.rest_until[key] = time.monotonic() + seconds
+        self.workspace.rest_until[key] = self.workspace.clock.monotonic() + seconds
         return web.json_response(
             {"ok": False, "error": "ratelimited"},
             status=429,
@@ -198,8 +199,8 @@ class FakeSlack:
             return channel
         key = f"post:{channel.id}"
         self._rested(key)
-        if time.monotonic() < space.rest_until.get(key, 0.0) - 0.005:
-            return self._limited(key, space.rest_until[key] - time.monotonic())
+        if self.workspace.clock.monotonic() < space.rest_until.get(key, 0.0) - 0.005:
+            return self._limited(key, space.rest_until[key] - self.workspace.clock.monotonic())
         fault = self.faults.draw()
         if fault is Fault.RATE_LIMITED:
             return self._limited(key, space.retry_after)
@@ -289,7 +290,7 @@ class FakeSlack:
         wait = space.bucket(method, space.history_rate / 60, burst).wait()
         if wait > 0:
             return self._limited(method, wait)
-        now = time.monotonic()
+        now = space.clock.monotonic()
         oldest = float(body.get("oldest") or 0)
         found = [
             message
@@ -382,7 +383,7 @@ class FakeSlack:
         envelope = f"envelope-{len(self._acks)}"
         self._acks[envelope] = asyncio.Event()
         trigger = f"trigger-{envelope}"
-        self._triggers[trigger] = time.monotonic() + 3
+        self._triggers[trigger] = self.workspace.clock.monotonic() + 3
         address = f"http://127.0.0.1:{self.port}/respond/{envelope}"
         payload = {"trigger_id": trigger, "response_url": address, **payload}
         await self._sockets[-1].send_json(
@@ -419,7 +420,7 @@ class FakeSlack:
         return web.Response(text="ok")
 
     async def do_views_open(self, body: Body) -> web.StreamResponse:
-        if self._triggers.get(str(body.get("trigger_id")), 0.0) < time.monotonic():
+        if self._triggers.get(str(body.get("trigger_id")), 0.0) < self.workspace.clock.monotonic():
             return refuse("expired_trigger_id")
         view = body.get("view") or {}
         found = problems({"text": "modal", "blocks": view.get("blocks") or []})
@@ -434,7 +435,7 @@ class FakeSlack:
     async def _webhook(self, request: web.Request) -> web.StreamResponse:
         space = self.workspace
         body = await request.json()
-        call = Call(time.monotonic(), "webhook", "news-watch")
+        call = Call(space.clock.monotonic(), "webhook", "news-watch")
         space.calls.append(call)
         channel = space.channels["news-watch"]
         self._rested("webhook")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+
+from monitor.clock import Clock, SystemClock
 
 BOT = "U0NEWSWATCH"
 TOKEN = "xoxb-fake-token"
@@ -77,19 +78,20 @@ class Bucket:
 
     rate: float
     burst: float
+    clock: Clock
     tokens: float = field(init=False)
     at: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.tokens = self.burst
-        self.at = time.monotonic()
+        self.at = self.clock.monotonic()
 
     def wait(self, slack: float = 0.02) -> float:
         """Take one token and return 0, or return the seconds until there is one. ``slack`` is
         what network jitter may eat of the interval."""
         if self.rate <= 0:
             return 0.0
-        now = time.monotonic()
+        now = self.clock.monotonic()
         self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
         self.at = now
         if self.tokens >= 1 - slack * self.rate:
@@ -100,7 +102,7 @@ class Bucket:
 
 @dataclass(slots=True)
 class Workspace:
-    """Settings of the fake and everything it has seen.
+    """Settings of the fake and everything it has seen, by its ``clock``.
 
     ``message_rate`` is per channel and second (0: no limit); ``history_rate`` per minute, with at
     most ``history_limit`` messages a page (an app under the 2025 limits: 1 and 15);
@@ -129,6 +131,7 @@ class Workspace:
     responses: list[dict[str, Any]] = field(default_factory=list)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     rest_until: dict[str, float] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
     _last_ts: int = 0
 
     def __post_init__(self) -> None:
@@ -147,12 +150,12 @@ class Workspace:
         return next((each for each in self.channels.values() if each.id == bare), None)
 
     def next_ts(self) -> str:
-        stamp = max(int(time.time() * 1_000_000), self._last_ts + 1)
+        stamp = max(int(self.clock.now().timestamp() * 1_000_000), self._last_ts + 1)
         self._last_ts = stamp
         return f"{stamp // 1_000_000}.{stamp % 1_000_000:06d}"
 
     def store(self, channel: Channel, body: dict[str, Any]) -> Message:
-        now = time.monotonic()
+        now = self.clock.monotonic()
         message = Message(self.next_ts(), channel.name, body, now, now + self.history_lag)
         channel.messages.append(message)
         return message
@@ -160,7 +163,7 @@ class Workspace:
     def bucket(self, name: str, rate: float, burst: float) -> Bucket:
         found = self.buckets.get(name)
         if found is None or found.rate != rate:
-            found = self.buckets[name] = Bucket(rate, burst)
+            found = self.buckets[name] = Bucket(rate, burst, self.clock)
         return found
 
     # What tests ask ----------------------------------------------------------------------------

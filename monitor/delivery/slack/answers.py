@@ -6,6 +6,9 @@ The error names are those of chat.postMessage and chat.update (docs.slack.dev/re
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 
@@ -98,6 +101,16 @@ ROOT_ERRORS = frozenset(
         "cannot_reply_to_message",
     }
 )
+
+
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Return the service's time as its answer's Date header tells it; None where it doesn't."""
+    found = next((value for name, value in headers.items() if name.lower() == "date"), "")
+    try:
+        date = parsedate_to_datetime(found)
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
 def from_error(error: str, needed: str = "") -> Result:

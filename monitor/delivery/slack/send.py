@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -27,7 +28,7 @@ from monitor.delivery.sender import (
     TryLater,
     Unclear,
 )
-from monitor.delivery.slack.answers import from_error, from_exception, from_status
+from monitor.delivery.slack.answers import date_of, from_error, from_exception, from_status
 from monitor.delivery.slack.limits import over_limits
 from monitor.delivery.slack.render import delivery_id_of, render
 from monitor.values import Receipt
@@ -40,6 +41,7 @@ TIMEOUT = 30  # seconds for one call, as slack_sdk's own default
 NO_HISTORY = frozenset({"missing_scope", "not_in_channel", "channel_not_found", "access_denied"})
 PAGE = 200  # history messages a page; apps under the 2025 limits get 15 and a cursor
 LIST_PAGE = 999  # channels a page: Slack's most, since a workspace may have thousands
+CLOCK_TOLERANCE = timedelta(seconds=30)  # between our clock and Slack's; looks allow for it
 _NAMESPACE = uuid.UUID("6f1a6a3e-5a0a-5d0e-9d0b-6d3c1f7f2b11")
 
 
@@ -59,6 +61,8 @@ class SlackApi:
         self._client: AsyncWebClient | None = None
         self.channel_ids: dict[str, str] = {}
         self.workspace_url: str | None = None
+        self.date: datetime | None = None  # Slack's clock, as of its last answer
+        self.ahead = timedelta()  # by which our clock was ahead of it when we looked last
 
     @property
     def client(self) -> AsyncWebClient:
@@ -85,6 +89,7 @@ class SlackApi:
             return _refused(error.response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return from_exception(error)
+        self.date = date_of(response.headers)
         data = response.data
         if not isinstance(data, dict) or "ok" not in data:
             return from_status(response.status_code, dict(response.headers), data)
@@ -215,7 +220,18 @@ class SlackSender:
         return Sent(Receipt(ts, channel_id))
 
     async def look(self, question: Look) -> Seen | RateLimited | CantLook:
-        oldest = f"{question.since.timestamp():.6f}"
+        before = self._api.ahead
+        seen = await self._look(question)
+        if question.now is not None and self._api.date is not None:
+            # Slack's timestamps are Slack's: by a clock that is ahead of it what we have just sent
+            # would lie before the time from which we read.
+            self._api.ahead = max(question.now - self._api.date, timedelta())
+            if self._api.ahead - before > CLOCK_TOLERANCE and isinstance(seen, Seen):
+                return await self._look(question)
+        return seen
+
+    async def _look(self, question: Look) -> Seen | RateLimited | CantLook:
+        oldest = f"{(question.since - self._api.ahead).timestamp():.6f}"
         client = self._api.client
         if question.root is not None:
             root = question.root

@@ -201,10 +201,25 @@ async def test_a_live_channel_gets_alerts_and_their_digest(tmp_path: Path) -> No
         assert [item.title for item in digest.items] == ["T3"]
 
 
+async def test_a_digest_that_comes_late_leaves_to_the_next_what_is_its(tmp_path: Path) -> None:
+    async with watch(tmp_path, channels={"news": {"digest": "daily 08:00"}}) as news:
+        await news.round(NIGHT)
+        await news.takes("A", NIGHT + HOUR)
+        # Down at eight; what comes before it is back in order is of the new day.
+        await news.takes("A", NIGHT + 11 * HOUR)
+        await news.queued()
+        assert await news.round(NIGHT + 12 * HOUR) == 1
+        (digest,) = await news.queued()
+        assert [item.title for item in digest.items] == ["T1"]
+        await news.round(NIGHT + 33 * HOUR)
+        (digest,) = await news.queued()
+        assert [item.title for item in digest.items] == ["T2"]
+
+
 async def test_a_crash_between_the_steps_neither_loses_nor_doubles(tmp_path: Path) -> None:
     async with watch(tmp_path, channels={"news": {"quiet_hours": QUIET}}) as news:
         await news.takes("A", NIGHT)
-        await news.takes("A", NIGHT)
+        await news.takes("A", NIGHT + MINUTE)
 
         class Crash(Exception):
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -184,6 +184,21 @@ def test_history_is_read_to_its_end(limit: int) -> None:
         assert pages == -(-40 // limit)
 
     play(scene, history_limit=limit)
+
+
+def test_a_clock_that_is_hours_ahead_finds_what_was_sent() -> None:
+    async def scene(fake: FakeSlack, sender: SlackSender) -> None:
+        await sender.send(outgoing())
+        ours = datetime.now(UTC) + timedelta(hours=2)
+        ids, since = frozenset({"delivery-1"}), ours - timedelta(minutes=2)
+        for _ in range(2):
+            seen = await sender.look(Look(ids, since, now=ours))
+            assert isinstance(seen, Seen)
+            assert set(seen.found) == {"delivery-1"}
+        # The second look knew what the first had found out.
+        assert fake.workspace.count("conversations.history") == 3
+
+    play(scene)
 
 
 def test_history_without_its_scope_says_which() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from random import Random
 
 import pytest
@@ -127,6 +128,27 @@ def test_pages_and_retry_after_are_obeyed() -> None:
     assert store.rows["row-1"].state == "sent"
     assert [round(at) for at in times] == [15, 15, 75]
     assert [question.cursor for question in sender.questions] == [None, "page-2", "page-2"]
+
+
+def test_a_clock_that_is_set_back_holds_up_no_look() -> None:
+    clock = SetClock()
+    sender = ScriptedSender(clock, Unclear("late"))
+    sender.pages = [Seen({"row-1": (HERE,)})]
+    store = MemoryOutbox([row(1)])
+    courier = Deliverer(store, {"news": sender}, clock, random=Random(1))  # type: ignore[arg-type, dict-item]
+    began = clock.now()
+
+    async def run() -> None:
+        await courier.deliver_due()
+        clock.step(-6 * 3600)
+        for _ in range(20):
+            await courier.deliver_due()
+            clock.forward(1)
+
+    asyncio.run(run())
+    assert store.rows["row-1"].state == "sent"
+    # How far back is enough isn't known any more: a day is.
+    assert began - sender.questions[0].since > timedelta(hours=24)
 
 
 def test_a_failed_look_is_no_look() -> None:

@@ -1,0 +1,22 @@
+"""A month of 100 feeds with outages, restarts and a clock that is set: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.acceptance.process import ROOT
+
+
+def test_a_month_in_virtual_time() -> None:
+    """In a process of its own, since the soak slows down the daemon's rounds."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.soak", "--feeds", "100", "--days", "30", "--seed", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
