@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 .PHONY: run test docs quality lint lock help chaos chaos-long chaos-cluster chaos-cluster-long
+=======
+.PHONY: run test docs quality lint lock help chaos chaos-long soak
+>>>>>>> 4bcd933 (Chaos runs to a number of kills, and of kills at each point)
 .DEFAULT_GOAL := help
 
 # One more than there are cores: many tests wait for a process or a clock.
@@ -30,9 +34,13 @@ chaos: ## Kill the watch for a minute while feeds and Slack fail; prints what ca
 	@scripts/setup requirements-dev.lock
 	@.venv/bin/python -m tests.chaos --seconds 60 $(ARGS)
 
-chaos-long: ## The same for half an hour
+chaos-long: ## The same until it was killed 5,000 times, and 300 times at every point
 	@scripts/setup requirements-dev.lock
-	@.venv/bin/python -m tests.chaos --seconds 1800 $(ARGS)
+	@.venv/bin/python -m tests.chaos --kills 5000 --each 300 $(ARGS)
+
+soak: ## A month of 1,000 feeds in virtual time
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/python -m tests.soak --feeds 1000 --days 30 $(ARGS)
 
 chaos-cluster: ## The same for three workers on a PostgreSQL of its own, which fails too
 	@scripts/setup requirements-dev.lock

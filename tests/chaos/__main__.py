@@ -19,7 +19,7 @@ from tests.chaos.mutants import KILL_MUTANTS
 
 def total(ledgers: list[Ledger]) -> Ledger:
     """Add up the lanes' books."""
-    out = Ledger(ledgers[0].seed)
+    out = Ledger(min(each.seed for each in ledgers))
     for each in ledgers:
         out.seconds = max(out.seconds, each.seconds)
         out.kills += each.kills
@@ -49,39 +49,62 @@ def play(
     seconds: float = 0,
     cycles: int = 0,
     mutant: str = "",
+    kills: int = 0,
+    each: int = 0,
 ) -> Ledger:
-    """Run ``lanes`` daemons side by side, each killed for ``seconds`` or ``cycles`` times.
+    """Run ``lanes`` daemons side by side, each killed for ``seconds`` or ``cycles`` times, or
+    together until they have been killed ``kills`` times, and ``each`` times at every point.
 
     Long runs start afresh every 400 cycles, with the next seed: what a lane published stays in its
-    feeds, so that a lane grows slower with time.
+    feeds, so that a lane grows slower with time. They end with the first turn that isn't sound.
     """
+    done: list[Ledger] = []
 
-    def lane(number: int) -> list[Ledger]:
-        done: list[Ledger] = []
-        left, todo = seconds, cycles
-        while left > 0 or todo > 0:
-            its_seed = seed + number + 1000 * len(done)
-            turn = Lane(place / f"lane-{number}-{len(done)}", its_seed, mutant)
-            done.append(turn.run(seconds=min(left, 240.0), cycles=min(todo, 400)))
-            left -= done[-1].seconds
-            todo -= done[-1].kills if cycles else 0
-        return done
+    def goes_on(mine: list[Ledger]) -> bool:
+        if not all(ledger.sound for ledger in done):
+            return False
+        if kills or each:
+            sofar = total(done) if done else Ledger(seed)
+            return sofar.kills < kills or min(sofar.points.values(), default=0) < each
+        spent = sum(ledger.seconds for ledger in mine)
+        return spent < seconds or sum(ledger.kills for ledger in mine) < cycles
+
+    def lane(number: int) -> None:
+        mine: list[Ledger] = []
+        while goes_on(mine):
+            its_seed = seed + number + 1000 * len(mine)
+            turn = Lane(place / f"lane-{number}-{len(mine)}", its_seed, mutant)
+            if kills or each:
+                mine.append(turn.run(cycles=200))
+            else:
+                left = seconds - sum(ledger.seconds for ledger in mine)
+                mine.append(turn.run(seconds=min(left, 240.0), cycles=min(cycles, 400)))
+            done.append(mine[-1])
 
     with ThreadPoolExecutor(lanes) as pool:
-        futures = [pool.submit(lane, number) for number in range(lanes)]
-        return total([ledger for future in futures for ledger in future.result()])
+        for future in [pool.submit(lane, number) for number in range(lanes)]:
+            future.result()
+    return total(done)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--kills", type=int, default=0, help="Go on until so many, instead.")
+    parser.add_argument("--each", type=int, default=0, help="And so many at every point.")
     parser.add_argument("--lanes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
     parser.add_argument("--mutant", default="", choices=["", *KILL_MUTANTS])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as place:
         ledger = play(
-            Path(place), given.seed, given.lanes, seconds=given.seconds, mutant=given.mutant
+            Path(place),
+            given.seed,
+            given.lanes,
+            seconds=given.seconds,
+            mutant=given.mutant,
+            kills=given.kills,
+            each=given.each,
         )
     print(table(ledger.rows()))
     if ledger.sound:

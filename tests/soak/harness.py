@@ -28,8 +28,8 @@ from tests.soak.virtual import VirtualClock, counted
 WORD = re.compile(r"kqx(\d{6})")
 START = datetime(2026, 3, 10, tzinfo=UTC)
 MONTH = 30.0
-POLLS = 6  # a day and feed, on average
-TICK = 300.0  # seconds between rounds that come round more often in use
+POLLS = 3  # a day and feed, on average
+TICK = 600.0  # seconds between rounds that come round more often in use
 KEPT = 4 * DAY  # the fake forgets messages after so long
 WARM = 4.0  # days after a start until memory is judged: stories live for three
 SETTLE = 1.5  # days at the end in which nothing fails, until all must be told

@@ -108,7 +108,7 @@ class Site:
 
     def _feed(self, n: int, days: float, numbers: Iterator[int]) -> Feed:
         """Draw a feed: one in ten is busy, six in ten say something twice a week."""
-        rate = 8.0 if n % 10 == 0 else 2.0 if n % 10 < 4 else 0.3
+        rate = 5.0 if n % 10 == 0 else 1.5 if n % 10 < 4 else 0.3
         random, at = self._random, -WINDOW
         times = []
         while (at := at + random.expovariate(rate / DAY)) < days * DAY:

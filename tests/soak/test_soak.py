@@ -1,4 +1,4 @@
-"""A month of 100 feeds with outages, restarts and a clock that is set: nothing lost, nothing twice."""
+"""A month of 100 feeds with outages, restarts and a clock that is set: nothing lost or doubled."""
 
 from __future__ import annotations
 

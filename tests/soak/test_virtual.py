@@ -1,4 +1,4 @@
-"""Virtual time: a day of waiting takes no time, and nothing that works outside is overtaken by it."""
+"""Virtual time: a day of waiting takes no time, and overtakes nothing that works outside."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_a_conversation_over_a_socket_takes_no_time() -> None:
                 writer.write(line * 1000)
                 await writer.drain()
             writer.close()
+            ended.set()
 
+        ended = asyncio.Event()
         server = await asyncio.start_server(echo, "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         began = clock.monotonic()
@@ -66,7 +68,9 @@ def test_a_conversation_over_a_socket_takes_no_time() -> None:
         took = clock.monotonic() - began
         alarm.cancel()
         writer.close()
+        await ended.wait()
         server.close()
+        await asyncio.sleep(1)
         return took
 
     assert run(main, START) == 0
