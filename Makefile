@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-.PHONY: run test docs quality lint lock help chaos chaos-long chaos-cluster chaos-cluster-long
-=======
-.PHONY: run test docs quality lint lock help chaos chaos-long soak
->>>>>>> 4bcd933 (Chaos runs to a number of kills, and of kills at each point)
+.PHONY: run test docs quality lint lock help chaos chaos-long soak chaos-cluster chaos-cluster-long
 .DEFAULT_GOAL := help
 
 # One more than there are cores: many tests wait for a process or a clock.
