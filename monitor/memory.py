@@ -9,17 +9,21 @@ from monitor.alerts.desk import Desk
 from monitor.baseline import BLOB, BaselineLog
 from monitor.store.port import Store
 from monitor.stories.index import StoryIndex
+from monitor.stories.sleepers import MAX_SLEEPERS, Sleepers
+from monitor.stories.weights import WINDOW
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The stories of the last days, what the alerts desk remembers, and the baseline's count.
+    """The stories of the last days and the entries that sleep beside them, what the alerts desk
+    remembers, and the baseline's count.
 
-    Each stores what it changes with the commit that changed it; after a commit that failed all
-    three are ahead of the store and must be loaded anew.
+    Each stores what it changes with the commit that changed it; after a commit that failed all are
+    ahead of the store and must be loaded anew.
     """
 
     index: StoryIndex
+    sleepers: Sleepers
     desk: Desk
     baseline: BaselineLog
 
@@ -28,4 +32,10 @@ class Memory:
         """Return what ``store`` holds; raises ``StateError``."""
         baseline = BaselineLog(await store.blob(BLOB))
         desk = await Desk.load(store)
-        return cls(await StoryIndex.load(store, now), desk, baseline)
+        index = await StoryIndex.load(store, now)
+        sleepers = Sleepers()
+        for each in await store.baselined(now - WINDOW, MAX_SLEEPERS):
+            bygone = each.published is not None and each.first_seen - each.published > WINDOW
+            if not bygone and each.id not in index:
+                sleepers.add(each.id, each.title, each.text, each.first_seen)
+        return cls(index, sleepers, desk, baseline)

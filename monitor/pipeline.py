@@ -6,8 +6,8 @@ The only module that knows the order of the stages. ``fetch`` may run for many f
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,12 +31,14 @@ from monitor.sources.parse import ParsePool
 from monitor.sources.rhythm import DEFAULT_PACE
 from monitor.sources.schedule import after_poll, common_pace, to_refresh
 from monitor.sources.websub import pushed
-from monitor.store.port import EntryMatch, FeedState, OutboxRow, PollCommit, Store, StoredEntry
+from monitor.store.port import EntryMatch, FeedState, FoundEntry, PollCommit, Store, StoredEntry
 from monitor.stories.identity import Identified, identify, keys_of
+from monitor.stories.sleepers import AWAKE, text_of
 from monitor.stories.summary import summarise
 from monitor.stories.urls import canonical_url
 from monitor.stories.weights import WINDOW
-from monitor.values import Document, Entry, Feed, Story, StoryDecision
+from monitor.values import Document, Entry, Feed, Match, Story, StoryDecision
+from monitor.waking import Batch, wake
 from monitor.watching import Watching
 
 log = logging.getLogger(__name__)
@@ -126,8 +128,12 @@ class Pipeline:
         """
         await self._keep_pace()
         await self.memory.desk.refresh_silences(self._store)
-        planned: dict[str, list[OutboxRow]] = defaultdict(list)
-        commits = [await self._decide_safely(polled, planned) for polled in batch]
+        self.memory.sleepers.expire(self._clock.now())
+        decided = Batch()
+        commits = []
+        for polled in batch:
+            commits.append(await self._decide_safely(polled, decided))
+            await asyncio.sleep(0)  # polls under way have deadlines: the loop must come round
         # Once a batch: the desk's memory is one value, and only its last state counts.
         commits[-1] = replace(commits[-1], blobs=(*commits[-1].blobs, *self.memory.desk.blobs()))
         failpoint("before_commit")
@@ -135,7 +141,10 @@ class Pipeline:
         failpoint("after_commit")
         return Committed(
             tuple(commit.state for commit in commits),
-            sum(len(commit.entries) for commit in commits),
+            sum(
+                commit.state.entries_seen - polled.state.entries_seen
+                for commit, polled in zip(commits, batch, strict=True)
+            ),
             len({match.entry_id for commit in commits for match in commit.matches}),
             sum(len(commit.outbox) for commit in commits),
             tuple(commits),
@@ -145,7 +154,7 @@ class Pipeline:
         """Store polls that brought nothing to read (unchanged, failed): only their feeds change,
         so that no story index is needed."""
         await self._keep_pace()
-        commits = [await self._decide_safely(polled, {}) for polled in batch]
+        commits = [await self._decide_safely(polled, Batch()) for polled in batch]
         await self._store.commit_polls(commits)
         return tuple(commit.state for commit in commits)
 
@@ -162,15 +171,13 @@ class Pipeline:
             self._pace = DEFAULT_PACE
         self._paced, self._paced_at = watching.settings.polling, now
 
-    async def _decide_safely(
-        self, polled: Polled, planned: dict[str, list[OutboxRow]]
-    ) -> PollCommit:
+    async def _decide_safely(self, polled: Polled, batch: Batch) -> PollCommit:
         """Decide one poll; a fault of ours in one feed must not stop the others.
 
         Nothing of that poll is stored but its failure, so that the feed is read again.
         """
         try:
-            return await self._decide(polled, planned)
+            return await self._decide(polled, batch)
         except StateError:
             raise
         except Exception as error:
@@ -183,7 +190,7 @@ class Pipeline:
             )
             return PollCommit(failed)
 
-    async def _decide(self, polled: Polled, planned: dict[str, list[OutboxRow]]) -> PollCommit:
+    async def _decide(self, polled: Polled, batch: Batch) -> PollCommit:
         now = self._clock.now()
         feed, state, parsed = polled.feed, polled.state, polled.parsed
         entries, errors = without_errors(parsed.entries if parsed is not None else ())
@@ -226,12 +233,12 @@ class Pipeline:
                 if article is not None and article.text:
                     # Known by the keys of the feed's own words: the next poll brings those again.
                     each = each._replace(entry=replace(each.entry, content=article.text))
-                await self._take(draft, each, planned, baseline=old)
+                await self._take(draft, each, batch, baseline=old)
                 if article is not None and article.note:
                     draft.note(f"article not read: {article.note}")
             for each in identified:
                 if each.status == "changed":
-                    await self._retake(draft, each, planned)
+                    await self._retake(draft, each, batch)
         if first_poll and feed.first_run == "baseline":
             self.memory.baseline.count(feed.name, len(draft.entries), now)
         return draft.finish(self.memory.index, self.memory.baseline)
@@ -251,14 +258,7 @@ class Pipeline:
         published = entry.published
         return published is not None and state.added_at < published <= now + timedelta(hours=1)
 
-    async def _take(
-        self,
-        draft: Draft,
-        each: Identified,
-        planned: dict[str, list[OutboxRow]],
-        *,
-        baseline: bool,
-    ) -> None:
+    async def _take(self, draft: Draft, each: Identified, batch: Batch, *, baseline: bool) -> None:
         """Match one new entry, find its story, and plan its alerts."""
         assert each.entry_id is not None
         watching, now = self.watching, draft.now
@@ -266,11 +266,7 @@ class Pipeline:
         matches = watching.ruleset.current(
             watching.ruleset.match(document), document.published, now
         )
-        key = next((match.key for match in matches if match.key), None)
-        if baseline and document.published and now - document.published > WINDOW:
-            decision = _bygone(document, document.published)
-        else:
-            decision = self.memory.index.assign(document, now, key=key)
+        decision = await self._story(draft, document, matches, batch, baseline=baseline)
         outcome = "no rule matched"
         if baseline:
             outcome = "baselined"
@@ -280,58 +276,81 @@ class Pipeline:
             summary = summarise(document, hits_of(matches))
             entities = watching.ruleset.entities(document)
             matched = Matched(document, each.entry_id, now, decision, matches, entities, summary)
-            outcome = await self._plan(draft, matched, planned)
+            outcome = await self._plan(draft, matched, batch)
         grown = None if baseline else self.memory.desk.joined(decision, document, now)
         if grown is not None:
             # A rule waited for this story to grow; the entry that it matched came earlier.
-            await self._plan(draft, grown, planned)
+            await self._plan(draft, grown, batch)
         draft.matches.extend(EntryMatch(each.entry_id, match) for match in matches)
-        draft.entries.append(
-            StoredEntry(
-                id=each.entry_id,
-                feed_id=draft.state.id,
-                entry=each.entry,
-                first_seen=now,
-                published=document.published,
-                story_id=decision.story.id,
-                story_kind=decision.kind,
-                duplicate_of=decision.duplicate_of,
-                baseline=baseline,
-                outcome=outcome,
-                source=document.source or "",
-                language=document.language,
-            )
+        stored = StoredEntry(
+            id=each.entry_id,
+            feed_id=draft.state.id,
+            entry=each.entry,
+            first_seen=now,
+            published=document.published,
+            story_id=decision.story.id,
+            story_kind=decision.kind,
+            duplicate_of=decision.duplicate_of,
+            baseline=baseline,
+            outcome=outcome,
+            source=document.source or "",
+            language=document.language,
         )
+        draft.entries.append(stored)
+        if stored.id in self.memory.sleepers:
+            batch.asleep[stored.id] = FoundEntry(stored, draft.feed.key)
 
-    async def _retake(
-        self, draft: Draft, each: Identified, planned: dict[str, list[OutboxRow]]
-    ) -> None:
+    async def _story(
+        self,
+        draft: Draft,
+        document: Document,
+        matches: Sequence[Match],
+        batch: Batch,
+        *,
+        baseline: bool,
+    ) -> StoryDecision:
+        """Find the story of an entry. One that was there before waits, asleep, until a later one
+        asks for it, and what was published before the days in which stories grow waits for none."""
+        index, sleepers, now = self.memory.index, self.memory.sleepers, draft.now
+        if baseline and document.published and now - document.published > WINDOW:
+            return _alone(document, document.published, "published before stories that still grow")
+        if baseline and len(index) >= AWAKE:
+            sleepers.add(document.id, document.title, text_of(document), now)
+            return _alone(document, now, "there before; its story is looked for when another asks")
+        if not baseline:
+            watching = self.watching
+            await wake(
+                draft, document, batch, self._store, self.memory, watching.ruleset, watching.feeds
+            )
+        key = next((match.key for match in matches if match.key), None)
+        return index.assign(document, now, key=key)
+
+    async def _retake(self, draft: Draft, each: Identified, batch: Batch) -> None:
         async def plan(matched: Matched) -> str:
-            return await self._plan(draft, matched, planned)
+            return await self._plan(draft, matched, batch)
 
         await retake(draft, each, self._store, self.memory.index, self.watching.ruleset, plan)
 
-    async def _plan(
-        self, draft: Draft, matched: Matched, planned: dict[str, list[OutboxRow]]
-    ) -> str:
+    async def _plan(self, draft: Draft, matched: Matched, batch: Batch) -> str:
         """Plan the alerts of a matched entry; returns what became of it, in words."""
         story = matched.decision.story.id
-        prior = (*await self._store.outbox_rows(story_id=story), *planned[story])
+        planned = batch.planned.get(story, [])
+        prior = (*await self._store.outbox_rows(story_id=story), *planned)
         router, settings = self.watching.router, self.watching.settings
         made = self.memory.desk.plan(matched, prior, router, settings, draft.now)
-        planned[story] = [row for row in planned[story] if row.id not in made.forget]
-        planned[story].extend(made.rows)
+        batch.planned[story] = [row for row in planned if row.id not in made.forget]
+        batch.planned[story].extend(made.rows)
         draft.withdraw(made.forget)
         draft.outbox.extend(made.rows)
         return made.outcome
 
 
-def _bygone(document: Document, published: datetime) -> StoryDecision:
-    """Return the story of a baseline entry from before the window: over, so it takes no others.
+def _alone(document: Document, at: datetime, reason: str) -> StoryDecision:
+    """Return a story of its own for an entry that isn't compared with any other.
 
     A feed's first poll brings mostly such entries; to cluster them would cost most of the poll,
     and fill the window with what nothing can join.
     """
     source = document.source or document.feed
-    story = Story(document.id, document.title, published, published, (source,) if source else ())
-    return StoryDecision(story, "new", "published before the days in which stories grow")
+    story = Story(document.id, document.title, at, at, (source,) if source else ())
+    return StoryDecision(story, "new", reason)

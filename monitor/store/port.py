@@ -178,6 +178,17 @@ class DayCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """The beginning of a stored entry: ``text`` is some 400 characters of summary and content."""
+
+    id: str
+    title: str
+    text: str
+    first_seen: datetime
+    published: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pruned:
     """What pruning removed, and the size of the store after it, in bytes."""
 
@@ -266,6 +277,10 @@ class Store(Protocol):
     ) -> Sequence[FoundEntry]:
         """Return entries that any of ``rules`` matched (default: any rule), first seen after
         ``since``, or at it with an id above ``after``: oldest first, or with ``newest`` the newest
+        first."""
+
+    async def baselined(self, since: datetime, limit: int) -> Sequence[Beginning]:
+        """Return the last ``limit`` entries of first runs that were first seen since, oldest
         first."""
 
     async def entries_of_story(self, story_id: str) -> Sequence[FoundEntry]: ...

@@ -16,6 +16,7 @@ from typing import Any, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from monitor.store.port import (
+    Beginning,
     DayCount,
     FeedState,
     FoundEntry,
@@ -230,6 +231,17 @@ def day_counts(rows: Iterable[Sequence[Any]]) -> tuple[DayCount, ...]:
     return tuple(
         DayCount((EPOCH + timedelta(days=day)).date(), kinds) for day, kinds in days.items()
     )
+
+
+BEGINNING_COLUMNS = (
+    "id, title, substr(summary, 1, 400), substr(content, 1, 400), first_seen, published"
+)
+
+
+def beginning(row: Sequence[Any]) -> Beginning:
+    """Return the beginning of a row with ``BEGINNING_COLUMNS``."""
+    text = row[2] if len(row[2]) >= 400 else f"{row[2]}\n{row[3]}"
+    return Beginning(row[0], row[1], text, moment(row[4]), maybe_moment(row[5]))
 
 
 def match_row(entry_id: str, match: Match) -> tuple[Any, ...]:

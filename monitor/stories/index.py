@@ -58,8 +58,21 @@ class StoryIndex:
         self._dirty: dict[int, list[bytes]] = {}  # slots to store
         self._changed: dict[str, None] = {}
 
+    def __len__(self) -> int:
+        """How many entries the window holds."""
+        return len(self._entries)
+
+    def __contains__(self, doc_id: str) -> bool:
+        """Whether the window holds this entry."""
+        return doc_id in self._entries
+
     def assign(
-        self, doc: Document, first_seen: datetime, *, key: str | None = None
+        self,
+        doc: Document,
+        first_seen: datetime,
+        *,
+        key: str | None = None,
+        since: datetime | None = None,
     ) -> StoryDecision:
         """Return the story of ``doc`` and what the entry means for it.
 
@@ -68,6 +81,8 @@ class StoryIndex:
             first_seen: our clock; the feed's dates play no part. Never goes back: an earlier time
                 counts as the latest seen.
             key: what the matched rule keeps apart; entries with different keys share no story.
+            since: when we first saw the entry, where that was earlier: a story that it opens began
+                then.
         """
         self._now = max(self._now, first_seen.timestamp())
         self._expire()
@@ -90,7 +105,7 @@ class StoryIndex:
             about = self._clusters.find(weighed, self._now, key)
             story_id, root = about[1].story_id if about else doc.id, doc.id
         record = replace(record, story_id=story_id, root=root)
-        decision = self._decide(doc, features, record)
+        decision = self._decide(doc, features, record, since)
         self._clusters.add(story_id, weighed, self._now, key, self._df)
         self._window.add(record)
         self._entries[doc.id] = story_id
@@ -170,13 +185,16 @@ class StoryIndex:
 
     # Deciding ----------------------------------------------------------------------------------
 
-    def _decide(self, doc: Document, features: Features, record: Record) -> StoryDecision:
+    def _decide(
+        self, doc: Document, features: Features, record: Record, since: datetime | None
+    ) -> StoryDecision:
         live = self._live.get(record.story_id)
         repeats = None if record.root == record.doc_id else record.root
         moment = datetime.fromtimestamp(self._now, UTC)
+        first_seen = min(since or moment, moment)
         if live is None:
             sources = (record.source,) if record.source else ()
-            live = _Live(Story(record.story_id, doc.title, moment, moment, sources))
+            live = _Live(Story(record.story_id, doc.title, first_seen, moment, sources))
             kind, reason = decide(doc.title, features, None)
         else:
             story = live.story
@@ -193,6 +211,7 @@ class StoryIndex:
             independent = repeats is None and record.source and record.source not in story.sources
             live.story = replace(
                 story,
+                first_seen=min(story.first_seen, first_seen),
                 last_seen=max(story.last_seen, moment),
                 sources=(*story.sources, record.source) if independent else story.sources,
                 entries=story.entries + 1,

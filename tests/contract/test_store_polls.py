@@ -225,3 +225,22 @@ async def test_commits_at_the_same_time_are_all_stored_and_one_failure_is_its_ow
     found = {each.entry.id for each in await store.entries_since(NOW)}
     assert found == {f"E{number:06}" for number in range(40) if number != 7}
     assert len(await store.outbox_rows()) == 39
+
+
+async def test_the_last_entries_of_first_runs_are_given_with_their_beginnings(
+    store: Store,
+) -> None:
+    state = (await store.sync_feeds([feed()], NOW))[feed().key]
+    long = "word " * 200
+    entries = (
+        entry(1, state.id, NOW - DAY, baseline=True),
+        entry(2, state.id, NOW, baseline=True, entry=Entry(None, None, "Short", "Lead.", long)),
+        entry(3, state.id, NOW + MINUTE),
+        entry(4, state.id, NOW + 2 * MINUTE, baseline=True, entry=Entry(None, None, "L", long)),
+    )
+    await store.commit_polls([PollCommit(state, entries)])
+    found = await store.baselined(NOW, 10)
+    assert [(each.id, each.title) for each in found] == [("E000002", "Short"), ("E000004", "L")]
+    assert [each.text for each in found] == [f"Lead.\n{long[:400]}", long[:400]]
+    assert found[0].first_seen == NOW
+    assert [each.id for each in await store.baselined(NOW - DAY, 2)] == ["E000002", "E000004"]

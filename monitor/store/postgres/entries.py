@@ -7,6 +7,7 @@ from datetime import datetime
 
 from monitor.failpoints import failpoint
 from monitor.store.port import (
+    Beginning,
     DayCount,
     FoundEntry,
     PollCommit,
@@ -19,10 +20,12 @@ from monitor.store.postgres.bulk import insert, replacing, unique
 from monitor.store.postgres.pool import Connection, Pool, run
 from monitor.store.postgres.search import Tokenize, query, vector
 from monitor.store.rows import (
+    BEGINNING_COLUMNS,
     DAY_MICROS,
     ENTRY_COLUMNS,
     KINDS,
     STORY_COLUMNS,
+    beginning,
     day_counts,
     entry_row,
     found_entry,
@@ -168,6 +171,16 @@ async def matched(
         (micros(at), micros(at), after, *([list(rules)] if rules else ()), limit),
     )
     return [found_entry(row) for row in rows]
+
+
+async def baselined(pool: Pool, at: datetime, limit: int) -> Sequence[Beginning]:
+    """Return the last ``limit`` entries of first runs from ``at`` on, oldest first."""
+    rows = await pool.rows(
+        f"SELECT {BEGINNING_COLUMNS} FROM entries WHERE first_seen >= %s AND baseline = 1 "
+        "ORDER BY first_seen DESC, id DESC LIMIT %s",
+        (micros(at), limit),
+    )
+    return [beginning(row) for row in rows][::-1]
 
 
 async def of_story(pool: Pool, story_id: str) -> Sequence[FoundEntry]:

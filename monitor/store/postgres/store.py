@@ -13,6 +13,7 @@ import psycopg
 
 from monitor.store.migrations import Migration, bundled
 from monitor.store.port import (
+    Beginning,
     DayCount,
     FeedState,
     FoundEntry,
@@ -134,6 +135,9 @@ class PgStore:
         newest: bool = False,
     ) -> Sequence[FoundEntry]:
         return await entries.matched(self.pool, since, rules, after, limit, newest=newest)
+
+    async def baselined(self, since: datetime, limit: int) -> Sequence[Beginning]:
+        return await entries.baselined(self.pool, since, limit)
 
     async def entries_of_story(self, story_id: str) -> Sequence[FoundEntry]:
         return await entries.of_story(self.pool, story_id)

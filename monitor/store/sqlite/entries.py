@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from monitor.failpoints import failpoint
 from monitor.store.port import (
+    Beginning,
     DayCount,
     FoundEntry,
     PollCommit,
@@ -18,10 +19,12 @@ from monitor.store.port import (
     StoryRow,
 )
 from monitor.store.rows import (
+    BEGINNING_COLUMNS,
     DAY_MICROS,
     ENTRY_COLUMNS,
     KINDS,
     STORY_COLUMNS,
+    beginning,
     day_counts,
     entry_row,
     found_entry,
@@ -83,8 +86,7 @@ def commit(db: sqlite3.Connection, index: TextIndex, polls: Sequence[PollCommit]
         feeds.update(db, poll.state)
         _remember(db, poll)
         failpoint("in_txn")
-        for stored in poll.entries:
-            _put_entry(db, index, stored)
+        _put_entries(db, index, poll.entries)
         db.executemany(
             "INSERT OR REPLACE INTO matches (entry_id, rule, score, key, hits) "
             "VALUES (?, ?, ?, ?, ?)",
@@ -114,19 +116,28 @@ def _remember(db: sqlite3.Connection, poll: PollCommit) -> None:
         )
 
 
-def _put_entry(db: sqlite3.Connection, index: TextIndex, stored: StoredEntry) -> None:
-    row = entry_row(stored)
-    old = db.execute(
-        "SELECT seq, title, summary, content FROM entries WHERE id = ?", (stored.id,)
-    ).fetchone()
-    if old:
-        index.remove(db, [old])
-    seq = db.execute(
-        f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES ({marks(len(row))}) "
-        f"ON CONFLICT (id) DO UPDATE SET {_ENTRY_SET} RETURNING seq",
-        row,
-    ).fetchall()[0][0]
-    index.add(db, (seq, *row[9:12]))
+_PUT_ENTRY = (
+    f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES ({marks(len(ENTRY_COLUMNS.split(',')))}) "
+    f"ON CONFLICT (id) DO UPDATE SET {_ENTRY_SET}"
+)
+
+
+def _put_entries(db: sqlite3.Connection, index: TextIndex, stored: Sequence[StoredEntry]) -> None:
+    for part in chunks(stored):
+        old = db.execute(
+            "SELECT seq, title, summary, content FROM entries "
+            f"WHERE id IN ({marks(len(part))}) AND seq <= ?",
+            (*[each.id for each in part], index.reaches(db)),
+        ).fetchall()
+        index.remove(db, old)
+        db.executemany(_PUT_ENTRY, [entry_row(each) for each in part])
+        for row in old:
+            index.add(
+                db,
+                db.execute(
+                    "SELECT seq, title, summary, content FROM entries WHERE seq = ?", row[:1]
+                ).fetchone(),
+            )
 
 
 def _put_stories(db: sqlite3.Connection, stories: Sequence[StoryRow]) -> None:
@@ -221,6 +232,16 @@ def days(db: sqlite3.Connection, at: datetime) -> Sequence[DayCount]:
             (micros(at),),
         )
     )
+
+
+def baselined(db: sqlite3.Connection, at: datetime, limit: int) -> Sequence[Beginning]:
+    """Return the last ``limit`` entries of first runs from ``at`` on, oldest first."""
+    rows = db.execute(
+        f"SELECT {BEGINNING_COLUMNS} FROM entries WHERE first_seen >= ? AND baseline = 1 "
+        "ORDER BY first_seen DESC, id DESC LIMIT ?",
+        (micros(at), limit),
+    )
+    return [beginning(row) for row in rows][::-1]
 
 
 def of_story(db: sqlite3.Connection, story_id: str) -> Sequence[FoundEntry]:

@@ -2,6 +2,10 @@
 
 Only postings are kept, not the text (``content=''``); what leaves the index is tokenised again to
 find its postings. When the tokeniser changes between versions, the index is built anew.
+
+The index runs behind the entries: to tokenise costs more than to store, and few texts are ever
+searched for. It catches up before a search, and every hour. Entries are taken in by their numbers,
+ascending, so that the largest number in the index says how far it is.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ _PROBE = (
     "L'Iran's cease-fire: US, U.S. and ÉTATS-UNIS; naïve C++ 3.14 don't AT&T "
     "Straße İstanbul Ελλάδα Дамаск دمشق ישראל 日本語カタカナ 한국어 ไทย e\u0301 #tag @name x_y"
 )
-_BUILD_CHUNK = 1_000
+CHUNK = 500  # entries taken in by one transaction
 
 
 class TextIndex:
@@ -53,17 +57,30 @@ class TextIndex:
             ((row[0], *(self.encoded(str(field)) for field in row[1:4])) for row in rows),
         )
 
+    def reaches(self, db: sqlite3.Connection) -> int:
+        """Return the number of the last entry that is in the index; 0 for none."""
+        return int(db.execute(f"SELECT max(id) FROM {NAME}_docsize").fetchone()[0] or 0)
+
+    def lags(self, db: sqlite3.Connection) -> bool:
+        """Tell whether there are entries that the index doesn't hold yet."""
+        last = db.execute("SELECT max(seq) FROM entries").fetchone()[0]
+        return last is not None and last > self.reaches(db)
+
+    def catch_up(self, db: sqlite3.Connection) -> bool:
+        """Take in the next entries; tells whether there were any."""
+        rows = db.execute(
+            "SELECT seq, title, summary, content FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",
+            (self.reaches(db), CHUNK),
+        ).fetchall()
+        for row in rows:
+            self.add(db, row)
+        return bool(rows)
+
     def rebuild(self, db: sqlite3.Connection) -> None:
         """Build the index anew from the entries."""
         db.execute(f"INSERT INTO {NAME} ({NAME}) VALUES ('delete-all')")
-        last = 0
-        while rows := db.execute(
-            "SELECT seq, title, summary, content FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",
-            (last, _BUILD_CHUNK),
-        ).fetchall():
-            for row in rows:
-                self.add(db, row)
-            last = rows[-1][0]
+        while self.catch_up(db):
+            pass
 
     def keep_up(self, db: sqlite3.Connection) -> bool:
         """Rebuild if the tokeniser isn't the one the index was made with; tells whether it did."""

@@ -16,6 +16,7 @@ from typing import TypeVar
 from monitor.errors import StateError
 from monitor.store.migrations import Migration, bundled
 from monitor.store.port import (
+    Beginning,
     DayCount,
     FeedState,
     FoundEntry,
@@ -155,6 +156,9 @@ class SqliteStore:
             partial(entries.matched, at=since, rules=rules, after=after, limit=limit, newest=newest)
         )
 
+    async def baselined(self, since: datetime, limit: int) -> Sequence[Beginning]:
+        return await self._readers.read(partial(entries.baselined, at=since, limit=limit))
+
     async def entries_of_story(self, story_id: str) -> Sequence[FoundEntry]:
         return await self._readers.read(partial(entries.of_story, story_id=story_id))
 
@@ -167,6 +171,8 @@ class SqliteStore:
     async def numbers_since(
         self, since: datetime, wording: Wording | None = None, limit: int | None = None
     ) -> Sequence[int]:
+        if wording is not None:
+            await self._catch_up()
         return await self._readers.read(
             partial(text_search.numbers_since, since=since, wording=wording, limit=limit)
         )
@@ -237,6 +243,7 @@ class SqliteStore:
 
     # Upkeep ------------------------------------------------------------------------------------
     async def prune(self, now: datetime, retention: Retention) -> Pruned:
+        await self._catch_up()
         stories_before, alerts_before, seen_before = upkeep.limits(retention, now)
         entries_gone = await self._repeat(
             partial(upkeep.entries_before, index=self._index, before=stories_before)
@@ -280,6 +287,12 @@ class SqliteStore:
                 )
             await self._merge()
         return gone
+
+    async def _catch_up(self) -> None:
+        """Bring the text index up to the entries there are now."""
+        if await self._readers.read(self._index.lags):
+            while await self._writer.write(self._index.catch_up):
+                pass
 
     async def _repeat(self, removal: Callable[[sqlite3.Connection], int]) -> int:
         total = 0

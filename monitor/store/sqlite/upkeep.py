@@ -30,7 +30,8 @@ def entries_before(db: sqlite3.Connection, index: TextIndex, before: datetime | 
         "ORDER BY first_seen, seq LIMIT ?",
         (2**62 if before is None else micros(before), STEP),
     ).fetchall()
-    index.remove(db, rows)
+    last = index.reaches(db)
+    index.remove(db, [row for row in rows if row[0] <= last])
     db.executemany("DELETE FROM matches WHERE entry_id = ?", ((row[4],) for row in rows))
     db.executemany("DELETE FROM entries WHERE seq = ?", ((row[0],) for row in rows))
     return len(rows)
