@@ -23,7 +23,7 @@ from monitor.values import Entry, ParsedFeed
 if TYPE_CHECKING:
     from monitor.sources.extract import Article
 
-_WALL = timedelta(seconds=20)  # one document at a time, and somebody is waiting for it
+_LIMIT = timedelta(seconds=20)  # one document at a time, and somebody is waiting for it
 
 
 def _networks(
@@ -60,7 +60,7 @@ def parse(inputs: tuple[str, ...], allow: tuple[str, ...], as_json: bool) -> Non
         async with AsyncExitStack() as stack:
             reader = Reader(allow)
             stack.push_async_callback(reader.aclose)
-            pool = ParsePool(wall=_WALL, max_entries=None, clean=False)
+            pool = ParsePool(limit=_LIMIT, max_entries=None, clean=False)
             stack.push_async_callback(pool.aclose)
             for source in inputs:
                 try:

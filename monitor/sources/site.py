@@ -15,7 +15,7 @@ from monitor.sources.reader import Body, Reader
 from monitor.values import ParsedFeed
 
 _TRIED = 12  # candidates of one site that are fetched
-_WALL = timedelta(seconds=10)  # for one document: somebody is waiting
+_LIMIT = timedelta(seconds=10)  # for one document: somebody is waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ async def discover_feeds(site: str, allow: Iterable[str] = ()) -> list[Candidate
     async with AsyncExitStack() as stack:
         reader = Reader(allow)
         stack.push_async_callback(reader.aclose)
-        pool = ParsePool(wall=_WALL, max_entries=None)
+        pool = ParsePool(limit=_LIMIT, max_entries=None)
         stack.push_async_callback(pool.aclose)
         body = await reader.read(url)
         here = body.url or url

@@ -1,20 +1,21 @@
-"""Parsing in worker processes with a wall and a memory limit.
+"""Parsing in worker processes with a limit on time and memory.
 
 Some small documents freeze a parser for minutes with the interpreter's lock held; only a process
-that is killed ends that. A worker is started at its first job, replaced when it is killed or dies,
-and retired after ``_JOBS`` documents. It lives on its pipes: when this process ends, however, the
-worker reads the end of its input and ends too.
+that is killed ends that. What is limited is the worker's own CPU time, which is the same on a busy
+machine; a wait several times as long ends what doesn't even use that. A worker is started at its
+first job, replaced when it is killed or dies, and retired after ``_JOBS`` documents. It lives on
+its pipes: when this process ends, however, the worker reads the end of its input and ends too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import pickle
+import signal
 import struct
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,11 @@ log = logging.getLogger(__name__)
 
 _JOBS = 5_000  # documents a worker reads before a fresh one takes over
 _START = 30.0  # seconds a worker may take to start on a busy machine
-_PAGE_WALL = 15.0  # seconds for the article of a page; 600 kB take 0.3, loading trafilatura 0.5
+_PAGE = 4.0  # seconds for the article of a page; 600 kB take 0.3, loading trafilatura 0.5
+_WAIT = 4.0  # times the CPU time of a job, until an answer is no longer waited for
+# Seconds more: where this process stood still meanwhile, the answer may lie in the pipe unread.
+_GRACE = 0.5
 _LENGTH = struct.Struct("!Q")
-_BUFFER = 1 << 20  # bytes the pipe reader holds before it pauses the worker
 # The worker gets the parent's import path: it must find this package however it was started.
 _PROGRAM = (
     "import sys; sys.path[:] = {path!r}; from monitor.sources.parse.worker import main; main()"
@@ -44,7 +47,7 @@ class _Died(Exception):
 class ParsePool:
     """Parses documents in ``workers`` processes; one bad document harms no other.
 
-    ``wall`` is the time one document may take, ``memory_bytes`` the address space of a worker,
+    ``limit`` is the CPU time one document may take, ``memory_bytes`` the address space of a worker,
     ``max_entries`` how many of a document are kept (the newest; None: all of them);
     ``clean`` takes the furniture off entries that carry a whole page.
     Use from one event loop; ``aclose`` ends the processes.
@@ -53,12 +56,12 @@ class ParsePool:
     def __init__(
         self,
         workers: int = 1,
-        wall: timedelta = timedelta(seconds=2),
+        limit: timedelta = timedelta(seconds=2),
         memory_bytes: int = 1 << 30,
         max_entries: int | None = 1_000,
         clean: bool = True,
     ) -> None:
-        self._wall = wall.total_seconds()
+        self._limit = limit.total_seconds()
         self._memory = memory_bytes
         self._size = max(1, workers)
         self._max_entries = max_entries
@@ -87,7 +90,7 @@ class ParsePool:
             "max_entries": self._max_entries,
             "clean": self._clean,
         }
-        result = await self._call("parse", body, options, self._wall)
+        result = await self._call("parse", body, options, self._limit)
         if not isinstance(result, ParsedFeed):
             raise TypeError(f"the worker answered {type(result).__name__}")
         return result
@@ -97,20 +100,20 @@ class ParsePool:
     ) -> Article:
         """Return the article in a page (see ``monitor.sources.extract.extract``).
 
-        A page may take ``_PAGE_WALL``; raises ``ParseError`` as ``parse`` does.
+        A page may take ``_PAGE`` seconds; raises ``ParseError`` as ``parse`` does.
         """
         article: Article = await self._call(
-            "extract", body, {"content_type": content_type, "url": url}, _PAGE_WALL
+            "extract", body, {"content_type": content_type, "url": url}, _PAGE
         )
         return article
 
-    async def _call(self, job: str, body: bytes, options: dict[str, Any], wall: float) -> Any:
+    async def _call(self, job: str, body: bytes, options: dict[str, Any], limit: float) -> Any:
         """Run one of the worker's jobs (see ``monitor.sources.parse.worker``) on ``body``."""
         if self._closed:
             raise RuntimeError("the pool is closed")
         worker = await self._worker()
         try:
-            kind, value = await worker.run((job, body, options), wall)
+            kind, value = await worker.run((job, body, options, limit))
         finally:
             if not self._closed:
                 self._queue().put_nowait(worker)
@@ -143,24 +146,29 @@ class _Worker:
 
     def __init__(self, memory: int) -> None:
         self._memory = memory
-        self._process: Process | None = None
+        self._process: asyncio.SubprocessTransport | None = None
+        self._pipes = _Pipes()
         self._jobs = 0
 
-    async def run(self, request: tuple[str, bytes, dict[str, Any]], wall: float) -> Any:
+    @property
+    def pid(self) -> int | None:
+        """The process's id, while there is one."""
+        return None if self._process is None else self._process.get_pid()
+
+    async def run(self, request: tuple[str, bytes, dict[str, Any], float]) -> Any:
+        limit = request[-1]
         try:
-            if self._process is None or self._process.returncode is not None:
+            if self._process is None or self._pipes.ended:
                 await self._start()
-            async with asyncio.timeout(wall):
-                answer = await self._exchange(pickle.dumps(request, protocol=5))
-        except TimeoutError:
-            await self.stop()
-            log.warning("parse worker killed", extra={"reason": "timeout", "limit_s": wall})
-            return "error", (
-                f"The document was given up after {wall:g} s of parsing; tell the publisher",
-                "parser_timeout",
-            )
-        except (_Died, OSError, EOFError) as error:
-            await self.stop()
+            answer = await self._exchange(pickle.dumps(request, protocol=5), _WAIT * limit)
+        except (TimeoutError, _Died, OSError, EOFError) as error:
+            code = await self.stop()
+            if isinstance(error, TimeoutError) or code == -signal.SIGPROF:
+                log.warning("parse worker killed", extra={"reason": "timeout", "limit_s": limit})
+                return "error", (
+                    f"The document was given up after {limit:g} s of parsing; tell the publisher",
+                    "parser_timeout",
+                )
             log.warning("parse worker died", extra={"reason": type(error).__name__})
             return "error", (
                 "The parser ran out of memory or crashed on this document; tell the publisher",
@@ -174,47 +182,95 @@ class _Worker:
             await self.stop()
         return answer
 
-    async def stop(self) -> None:
+    async def stop(self) -> int | None:
+        """End the process; returns how it ended (-number for a signal)."""
         process, self._process, self._jobs = self._process, None, 0
         if process is None:
-            return
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        if process.stdin is not None:
-            process.stdin.close()
-        await process.wait()
+            return None
+        if not self._pipes.ended:
+            process.kill()
+        await self._pipes.exited.wait()
+        process.close()
+        return process.get_returncode()
 
     async def _start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
+        await self.stop()
+        self._pipes = _Pipes()
+        self._process, _ = await asyncio.get_running_loop().subprocess_exec(
+            lambda: self._pipes,
             sys.executable,
             "-c",
             _PROGRAM.format(path=sys.path),
             str(self._memory),
             stdin=PIPE,
             stdout=PIPE,
+            stderr=None,
             env={},  # what parses hostile bytes has no business with the token in ours
-            limit=_BUFFER,
             start_new_session=True,  # Ctrl-C is for the parent, which then closes the pipes
         )
-        async with asyncio.timeout(_START):
-            await self._read()  # the worker says when it has loaded its parsers
+        await self._pipes.answer(_START)  # the worker says when it has loaded its parsers
 
-    async def _exchange(self, request: bytes) -> Any:
-        process = self._process
-        if process is None or process.stdin is None:
-            raise _Died
-        process.stdin.write(_LENGTH.pack(len(request)))
-        process.stdin.write(request)
-        await process.stdin.drain()
-        return await self._read()
+    async def _exchange(self, request: bytes, wait: float) -> Any:
+        assert self._process is not None
+        stdin = self._process.get_pipe_transport(0)
+        assert isinstance(stdin, asyncio.WriteTransport)
+        stdin.writelines((_LENGTH.pack(len(request)), request))
+        return pickle.loads(await self._pipes.answer(wait))
 
-    async def _read(self) -> Any:
-        process = self._process
-        if process is None or process.stdout is None:
+
+class _Pipes(asyncio.SubprocessProtocol):
+    """What comes from a worker, put together to answers."""
+
+    def __init__(self) -> None:
+        self.exited = asyncio.Event()
+        self.ended = False  # whether nothing more comes
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._waiter: asyncio.Future[bytes] | None = None
+
+    async def answer(self, wait: float) -> bytes:
+        """Return the next answer; raises ``TimeoutError`` after ``wait`` seconds, ``_Died``."""
+        if self.ended:
             raise _Died
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[bytes] = loop.create_future()
+        self._waiter = waiter
+        timer = loop.call_later(wait, self._overdue, waiter)
         try:
-            (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
-            return pickle.loads(await process.stdout.readexactly(length))
-        except asyncio.IncompleteReadError:
-            raise _Died from None
+            return await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _overdue(self, waiter: asyncio.Future[bytes]) -> None:
+        asyncio.get_running_loop().call_later(_GRACE, _give_up, waiter)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size < _LENGTH.size or self._waiter is None:
+            return
+        if len(self._parts[0]) < _LENGTH.size:
+            self._parts = [b"".join(self._parts)]
+        end = _LENGTH.size + _LENGTH.unpack_from(self._parts[0])[0]
+        if self._size >= end and not self._waiter.done():
+            whole = b"".join(self._parts)
+            self._parts, self._size = [], 0
+            self._waiter.set_result(whole[_LENGTH.size : end])
+
+    def pipe_connection_lost(self, fd: int, error: Exception | None) -> None:
+        self._end()
+
+    def process_exited(self) -> None:
+        self._end()
+        self.exited.set()
+
+    def _end(self) -> None:
+        self.ended = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(_Died())
+
+
+def _give_up(waiter: asyncio.Future[bytes]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())

@@ -52,7 +52,8 @@ def main() -> None:
         _send(answers, answer)
 
 
-def _answer(job: str, body: bytes, options: dict[str, Any]) -> tuple[str, Any]:
+def _answer(job: str, body: bytes, options: dict[str, Any], limit: float) -> tuple[str, Any]:
+    _bound(limit)
     try:
         return "ok", JOBS[job](body, **options)
     except ParseError as error:
@@ -64,6 +65,14 @@ def _answer(job: str, body: bytes, options: dict[str, Any]) -> tuple[str, Any]:
             f"The document can't be read: {type(error).__name__}: {str(error)[:200]}",
             "parser_failed",
         )
+    finally:
+        _bound(0)
+
+
+def _bound(seconds: float) -> None:
+    """Let the process be killed when it has used so much CPU time from now on; 0 lifts it."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _limit(memory: int) -> None:

@@ -39,7 +39,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
 
 def pids(made: ParsePool) -> list[int]:
-    return [worker._process.pid for worker in made._all if worker._process is not None]
+    return [worker.pid for worker in made._all if worker.pid is not None]
 
 
 def test_the_same_as_in_process() -> None:
@@ -69,7 +69,7 @@ def test_errors_keep_their_reason_and_the_worker() -> None:
 
 def test_a_stuck_document_is_given_up_and_others_go_on() -> None:
     async def main() -> None:
-        async with pool(workers=2, wall=timedelta(seconds=1.5)) as made:
+        async with pool(workers=2, limit=timedelta(seconds=1.5)) as made:
             await asyncio.gather(made.parse(GOOD), made.parse(GOOD))
             stuck = asyncio.create_task(made.parse(STUCK))
             for _ in range(20):
@@ -104,7 +104,7 @@ async def _outcome(made: ParsePool) -> str:
 
 def test_memory_is_limited() -> None:
     async def main() -> None:
-        async with pool(memory_bytes=256 << 20, wall=timedelta(seconds=20)) as made:
+        async with pool(memory_bytes=256 << 20, limit=timedelta(seconds=20)) as made:
             item = (
                 b"<item><title>x</title><description>" + b"w " * 20_000 + b"</description></item>"
             )
@@ -119,7 +119,7 @@ def test_memory_is_limited() -> None:
 
 def test_a_cancelled_job_leaves_no_half_answer() -> None:
     async def main() -> None:
-        async with pool(wall=timedelta(seconds=20)) as made:
+        async with pool(limit=timedelta(seconds=20)) as made:
             await made.parse(GOOD)
             task = asyncio.create_task(made.parse(STUCK))
             await asyncio.sleep(0.3)
@@ -162,7 +162,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
         "async def main():\n"
         "    pool = ParsePool()\n"
         f"    await pool.parse({GOOD!r})\n"
-        "    print(pool._all[0]._process.pid, flush=True)\n"
+        "    print(pool._all[0].pid, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "asyncio.run(main())\n"
     )
@@ -184,3 +184,30 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+def test_an_answer_that_came_while_we_stood_still_counts() -> None:
+    async def main() -> None:
+        async with pool(limit=timedelta(seconds=0.2)) as made:
+            await made.parse(GOOD)
+            task = asyncio.create_task(made.parse(GOOD))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            time.sleep(1.0)  # noqa: ASYNC251 - longer than is waited for the answer
+            assert (await task).entries[0].title == "Fine"
+
+    run(main)
+
+
+def test_what_sleeps_is_given_up_too() -> None:
+    async def main() -> None:
+        async with pool(limit=timedelta(seconds=0.2)) as made:
+            await made.parse(GOOD)
+            (pid,) = pids(made)
+            os.kill(pid, signal.SIGSTOP)
+            with pytest.raises(ParseError) as error:
+                await made.parse(GOOD)
+            assert error.value.reason == "parser_timeout"
+            assert await _outcome(made) == "Fine"
+
+    run(main)
