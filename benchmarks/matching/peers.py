@@ -84,7 +84,7 @@ def aho_corasick(ruleset: RuleSet) -> Peer | None:
         for which, start, end in automaton.find_matches_as_indexes(text, overlapping=True):
             for number in numbers[which]:
                 found.setdefault(number, []).append((start, end))
-        return len(index._candidates(found))
+        return len(index.candidates(found)[0])
 
     return run
 

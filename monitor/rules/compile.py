@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from monitor.rules.entities import Gazetteer, Lookup
 from monitor.rules.patterns import PatternError, compile_pattern
 from monitor.rules.problems import Path, RuleError, RuleProblem, fail
 from monitor.rules.terms import Inflect, TermError, compile_term
+from monitor.rules.text.inflect import LANGUAGES
 from monitor.rules.tree import (
     BODY,
     And,
@@ -74,7 +76,8 @@ class CompiledRule:
     """One rule ready for the index.
 
     ``tree`` is None for a rule that never fires (only ``none``). ``key`` is an RE2 expression whose
-    first find keeps stories apart (``RuleSettings.key``).
+    first find keeps stories apart (``RuleSettings.key``). ``stems`` are the languages whose stems
+    the rule names.
     """
 
     index: int
@@ -82,6 +85,7 @@ class CompiledRule:
     tree: Node | None
     path: Path
     key: str | None = None
+    stems: frozenset[str] = frozenset()
 
 
 class Builder:
@@ -96,6 +100,14 @@ class Builder:
         self._terms: dict[tuple[str, bool, Context], Term] = {}
         self.ignore = self._ignored()
 
+    def after(self, settings: Settings) -> Builder:
+        """Return a builder for settings that differ in rules only; shares what is compiled."""
+        other = copy(self)
+        other.settings = settings
+        other.problems = []
+        other.lookup = self.lookup.beside(other, settings)
+        return other
+
     def note(self, path: Path, message: str, hint: str = "", level: Any = "warning") -> None:
         """Record a finding that doesn't stop the rule."""
         problem = RuleProblem(path, message, hint, level)
@@ -104,29 +116,34 @@ class Builder:
 
     def rules(self, names: Collection[str] | None = None) -> Iterator[CompiledRule]:
         """Compile all enabled rules (or those of ``names``); those with an error are left out."""
-        seen: dict[str, int] = {}
+        seen: set[str] = set()
         for index, rule in enumerate(self.settings.rules):
-            path: Path = ("rules", index)
             if rule.name in seen:
                 self.problems.append(
                     RuleProblem(
-                        (*path, "name"),
+                        ("rules", index, "name"),
                         f"two rules are called {rule.name!r}",
                         "give each rule its own name",
                     )
                 )
                 continue
-            seen[rule.name] = index
-            if names is not None and rule.name not in names:
-                continue
-            try:
-                tree = RuleBuilder(self, rule, path).tree()
-                key = self._key(rule.key, (*path, "key"))
-            except RuleError as error:
-                self.problems.append(error.problem)
-                continue
-            if rule.enabled:
-                yield CompiledRule(index, rule, tree, path, key)
+            seen.add(rule.name)
+            if names is None or rule.name in names:
+                compiled = self.rule(index, rule)
+                if compiled is not None and rule.enabled:
+                    yield compiled
+
+    def rule(self, index: int, rule: RuleSettings) -> CompiledRule | None:
+        """Compile one rule, the ``index``-th of the settings; None where it has an error."""
+        path: Path = ("rules", index)
+        try:
+            tree = RuleBuilder(self, rule, path).tree()
+            key = self._key(rule.key, (*path, "key"))
+        except RuleError as error:
+            self.problems.append(error.problem)
+            return None
+        stems = frozenset(_spoken(rule)) if rule.inflect == "stem" else frozenset()
+        return CompiledRule(index, rule, tree, path, key, stems)
 
     def _key(self, key: str | None, path: Path) -> str | None:
         if key is None:
@@ -614,15 +631,18 @@ def _inflect(value: Any, path: Path) -> Inflect:
 
 
 def _languages(rule: RuleSettings) -> tuple[str, ...]:
+    """Return the languages whose stems a rule's terms have."""
     if rule.inflect != "stem":
         return ("en",)
+    return _spoken(rule) or tuple(dict.fromkeys(LANGUAGES))
+
+
+def _spoken(rule: RuleSettings) -> tuple[str, ...]:
+    """Return the languages that a rule names and that have stems."""
     where = rule.where or {}
     named = where.get("languages") or where.get("language") or where.get("lang") or []
     named = named if isinstance(named, list) else [named]
-    from monitor.rules.text.inflect import LANGUAGES
-
-    known = tuple(str(each)[:2].lower() for each in named if str(each)[:2].lower() in LANGUAGES)
-    return known or tuple(dict.fromkeys(LANGUAGES))
+    return tuple(str(each)[:2].lower() for each in named if str(each)[:2].lower() in LANGUAGES)
 
 
 def _whole(value: Any, path: Path) -> int:

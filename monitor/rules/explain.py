@@ -13,12 +13,9 @@ from monitor.config.models import Settings
 from monitor.rules.compile import Builder
 from monitor.rules.entities import bundled
 from monitor.rules.index.document import Slots
-from monitor.rules.index.engine import hits_of_places
 from monitor.rules.index.evaluate import Evaluation
-from monitor.rules.index.labels import Labels
-from monitor.rules.index.plan import forms_of
+from monitor.rules.index.run import hits_of_places
 from monitor.rules.index.score import threshold
-from monitor.rules.index.trie import Trie
 from monitor.rules.ruleset import compile_rules
 from monitor.rules.tree import (
     And,
@@ -55,8 +52,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """A rule and a document. ``score`` is None where the clauses don't hold; ``needed`` is the
-    score
-    that the rule's ``precision`` or ``min_score`` asks for."""
+    score that the rule's ``precision`` or ``min_score`` asks for."""
 
     rule: str
     fires: bool
@@ -96,23 +92,18 @@ def explain(
     needed = threshold(compiled.settings.precision, compiled.settings.min_score)
     if compiled.tree is None:
         return Explanation(rule, False, None, needed, (), ())
-    trie = Trie()
+    mine = compiled.settings
+    loose = mine.model_copy(update={"enabled": True, "min_score": 0.0, "precision": None})
+    alone = compile_rules(settings.model_copy(update={"rules": [loose]}), day).ruleset
     nodes: list[Node] = [compiled.tree]
-    if builder.ignore is not None and compiled.settings.ignore != "none":
+    if builder.ignore is not None and mine.ignore != "none":
         nodes.append(Not(builder.ignore))
-    for node in nodes:
-        for form in forms_of(node):
-            trie.add(form)
     slots = Slots(document)
-    found = trie.find(slots, document.language or "en")
-    evaluation = Evaluation(slots, found, trie.forms, day, Labels(document).holds)
+    evaluation = alone.evaluated(slots)
     parts = [part for node in nodes for part in conjuncts(node)]
     parts.sort(key=lambda part: isinstance(part, Not))  # what is missing before what vetoed
     steps = tuple(_step(part, evaluation, slots) for part in parts)
-    mine = next(each for each in settings.rules if each.name == rule)
-    loose = mine.model_copy(update={"enabled": True, "min_score": 0.0, "precision": None})
-    alone = settings.model_copy(update={"rules": [loose]})
-    matches = compile_rules(alone, day).ruleset.match(document)
+    matches = alone.match(document)
     score = matches[0].score if matches else None
     fires = score is not None and score >= needed
     return Explanation(rule, fires, score, needed, steps, matches[0].hits if matches else ())

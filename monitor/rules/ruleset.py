@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -22,6 +22,9 @@ from monitor.rules.index.wording import any_of, wording_of
 from monitor.rules.lint import TWINS_LIMIT, lint_rule, twins
 from monitor.rules.problems import RuleProblem
 from monitor.values import Document, EntityMention, Match, Wording
+
+EDITS = 500
+"""Edited rules after which a rule set is built anew: each is posted beside the others."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,15 @@ class Mentions:
                 mentions.append((places[0].first, number, mention))
         return tuple(mention for _, _, mention in sorted(mentions, key=lambda each: each[:2]))
 
+    def beside(self, entities: Callable[[], Sequence[Named]]) -> Mentions:
+        """Return mentions of the same entities, asked for by another way if they still must be."""
+        return Mentions(entities, self._today) if self._trie is None else self
+
     def _built(self) -> Trie:
         if self._trie is None:
             trie = Trie()
             self._named = tuple(self._entities())
+            self._entities = tuple  # holds the settings: no longer needed
             for number, named in enumerate(self._named):
                 for form in forms_of(named.node):
                     trie.add(form)
@@ -81,12 +89,12 @@ class RuleSet:
         rules: Mapping[str, RuleSettings],
         index: Index,
         mentions: Mentions,
-        settings: Settings,
+        builder: Builder,
     ) -> None:
         self.rules = rules
         self._index = index
         self._mentions = mentions
-        self._settings = settings
+        self._builder = builder
 
     def match(self, document: Document) -> tuple[Match, ...]:
         """Return the rules that hold, in the configuration's order, with sorted hits."""
@@ -102,6 +110,10 @@ class RuleSet:
         index = self._index
         return any_of([wording_of(plan, index.trie.names) for plan in index.plans])
 
+    def evaluated(self, slots: Slots) -> Evaluation:
+        """Return what decides trees of these rules' terms for a document, clause by clause."""
+        return self._index.evaluated(slots)
+
     def entities(self, document: Document) -> tuple[EntityMention, ...]:
         """Return the entities that the document mentions, in order of first mention.
 
@@ -115,8 +127,7 @@ class RuleSet:
 
     def with_frequencies(self, frequencies: Frequencies) -> RuleSet:
         """Return the same rules, each anchored to its rarest group by ``frequencies``."""
-        index = self._index.anchored(frequencies)
-        return RuleSet(self.rules, index, self._mentions, self._settings)
+        return RuleSet(self.rules, self._index.anchored(frequencies), self._mentions, self._builder)
 
     def current(
         self, matches: Sequence[Match], published: datetime | None, now: datetime
@@ -134,58 +145,76 @@ class RuleSet:
             if age is None or (limit := self.rules[match.rule].max_age) is None or age <= limit
         )
 
-    def edited(self, settings: Settings, names: Collection[str]) -> Compiled:
-        """Return this rule set with the rules called ``names`` as ``settings`` has them now.
+    def edited(self, settings: Settings, change: Change) -> Compiled:
+        """Return this rule set with ``change`` made, ``settings`` being those after it.
 
-        The price of an edit doesn't grow with the number of rules that stay: the others keep their
-        index. ``settings`` may differ from those compiled in these rules only (replaced, removed,
-        or added at the end); where it differs elsewhere, everything is rebuilt. ``problems`` are
-        those of the named rules.
+        The price doesn't grow with the number of rules that stay: they keep their index. After
+        many edits, or where a changed rule has an error, everything is rebuilt. ``problems`` are
+        those of the changed rules.
         """
-        before = self._settings
-        if not _only_rules_differ(before, settings) or not _in_place(
-            list(self.rules), [rule.name for rule in settings.rules if rule.enabled], set(names)
-        ):
+        builder = self._builder.after(settings)
+        changed = [(at, settings.rules[at]) for at in change.at]
+        gone = {*change.gone, *(rule.name for _, rule in changed if not rule.enabled)}
+        compiled = [builder.rule(at, rule) for at, rule in changed]
+        taken = [rule for rule in compiled if rule is not None and rule.settings.enabled]
+        if None in compiled or self._index.edits + len(change) > EDITS:
             return compile_rules(settings, self._index.today, self.frequencies())
-        builder = Builder(settings, bundled())
-        compiled = {rule.settings.name: rule for rule in builder.rules(set(names))}
-        index = self._index.edited(set(names), list(compiled.values()))
+        index = self._index.edited(taken, gone)
         index.planner.forget()
-        rules = {
-            rule.name: rule
-            for rule in settings.rules
-            if rule.enabled and (rule.name not in names or rule.name in compiled)
-        }
-        mentions = Mentions(builder.lookup.all, self._index.today)
-        problems = [p for p in builder.problems if _concerns(p, settings, names)]
-        return Compiled(RuleSet(rules, index, mentions, settings), tuple(problems))
+        builder.forget()
+        rules = dict(self.rules)
+        for name in gone:
+            rules.pop(name, None)
+        rules |= {rule.settings.name: rule.settings for rule in taken}
+        findings = [found for rule in taken for found in lint_rule(rule, settings)]
+        problems = tuple(dict.fromkeys([*builder.problems, *findings]))
+        mentions = self._mentions.beside(builder.lookup.all)
+        return Compiled(RuleSet(rules, index, mentions, builder), problems)
 
 
-def _only_rules_differ(before: Settings, after: Settings) -> bool:
-    return (
-        before.lists == after.lists
-        and before.entities == after.entities
-        and before.ignore == after.ignore
-    )
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is different in one configuration's rules: ``at`` are places, in the new one, of rules
+    that are new or changed, ``gone`` names of rules that it has no longer."""
+
+    at: tuple[int, ...]
+    gone: frozenset[str] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.at) + len(self.gone)
 
 
-def _in_place(before: list[str], after: list[str], names: set[str]) -> bool:
-    """Whether all differences are in ``names``, the rest keeps its order, and what is new is
-    last."""
-    known, wanted = set(before), set(after)
-    kept = [name for name in after if name in known]
-    return (
-        (known ^ wanted) <= names
-        and kept == [name for name in before if name in wanted]
-        and after[: len(kept)] == kept
-    )
+def difference(before: Settings, after: Settings) -> tuple[Settings, Change] | None:
+    """Return ``after`` with the rules that didn't change as they were in memory, and what did; None
+    where more than single rules did.
 
-
-def _concerns(problem: RuleProblem, settings: Settings, names: Collection[str]) -> bool:
-    path = problem.path
-    if len(path) > 1 and path[0] == "rules" and isinstance(path[1], int):
-        return settings.rules[path[1]].name in names
-    return True
+    Lists, entities and ``ignore`` are part of many rules; and a rule that moved, or stands between
+    others, gives another order.
+    """
+    if (before.lists, before.entities, before.ignore) != (
+        after.lists, after.entities, after.ignore,
+    ):  # fmt: skip
+        return None
+    known = {rule.name: rule for rule in before.rules}
+    names = {rule.name for rule in after.rules}
+    if len(known) != len(before.rules) or len(names) != len(after.rules):
+        return None  # two rules of one name: an error that a rebuild tells
+    stay = [rule.name for rule in before.rules if rule.name in names]
+    if stay != [rule.name for rule in after.rules[: len(stay)]]:
+        return None
+    changed: list[int] = []
+    rules: list[RuleSettings] = []
+    for at, rule in enumerate(after.rules):
+        old = known.get(rule.name)
+        if old == rule:
+            rules.append(old)
+            continue
+        if old is not None and not old.enabled:
+            return None  # one that was off has no place among the others
+        changed.append(at)
+        rules.append(rule)
+    change = Change(tuple(changed), frozenset(known.keys() - names))
+    return after.model_copy(update={"rules": rules}), change
 
 
 def compile_rules(
@@ -227,4 +256,4 @@ def compile_rules(
     problems = builder.problems
     if lenient:
         problems = [replace(p, level="warning") if p.never else p for p in problems]
-    return Compiled(RuleSet(rules, index, mentions, settings), tuple(problems))
+    return Compiled(RuleSet(rules, index, mentions, builder), tuple(problems))

@@ -18,13 +18,12 @@ from monitor.rules.compile import Builder
 from monitor.rules.entities import bundled
 from monitor.rules.index.document import (
     MAX_FIELD,
-    MAX_FRESH,
-    MAX_TOKENS,
     MEMO_CHUNK,
     Slots,
     is_shouted,
 )
 from monitor.rules.index.labels import Labels
+from monitor.rules.index.reading import MAX_FRESH, MAX_TOKENS
 from monitor.rules.index.trie import Trie
 from monitor.rules.terms import STOP_WORDS
 from monitor.rules.text.fold import analyse, fold
@@ -148,7 +147,7 @@ class Reading:
                             (base + join.first, base + join.last, (join.exact, join.folds))
                         )
         title = [token for token in self.tokens if token.field == "title"]
-        self.shouted = is_shouted(document.title, len(title))
+        self.shouted = is_shouted(document.title[:MAX_FIELD], len(title))
 
     def spans(self, form: Form) -> set[tuple[int, int]]:
         """Every way in which ``form`` stands in the text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,12 @@ class Lookup:
         self._known: dict[str, Named | None] = {}
         self._by_fold = {name.casefold(): name for name in settings.entities}
         self._open: list[str] = []
+
+    def beside(self, builder: Builder, settings: Settings) -> Lookup:
+        """Return a lookup for another builder with the same entities; shares what is compiled."""
+        other = copy(self)
+        other.builder, other.settings = builder, settings
+        return other
 
     def entity(self, name: str, path: Path) -> Node:
         """Return the node for ``name``; raises ``RuleError`` for an unknown one."""

@@ -1,6 +1,5 @@
 """One document made ready for rules: a row of token slots over all fields, and lazily what few
-rules
-ask for (character offsets, paragraphs, sentences)."""
+rules ask for (character offsets, paragraphs, sentences)."""
 
 from __future__ import annotations
 
@@ -15,22 +14,9 @@ from monitor.rules.text.scan import chunk_starts, paragraph_ranges, readable, su
 from monitor.values import TEXT_FIELDS, Document, TextField
 
 MAX_FIELD = 50_000
-"""Characters of a field that are looked at (an article of 25,000 words); bounds the time a story
-can
-take."""
-MAX_TOKENS = (1_000, 3_000, 8_000)
-"""Tokens of title, summary and content that are looked at (an article of 8,000 words), a
-paragraph
-break or a chunk without words counting as one."""
-MAX_FRESH = 4_000
-"""What the distinct words of a document may cost before the rest is left unread: 1 for an English
-word, 2 for each token of anything else, as measured when the memo doesn't know them. An article
-of
-10,000 English words has about 2,500 distinct ones."""
+"""Characters of a field that are looked at; bounds the time a story can take."""
 MEMO_CHUNK = 40
 """Longer chunks (a sentence of Chinese, a pasted hash) are read token by token."""
-_FEW = 4
-"""Places asked for in a paragraph before all of its chunks are located at once."""
 _SENTENCE_END = re.compile(r"[.!?…。！？؟।]['\"’”»)\]]*")
 # A full stop after these ends no sentence.
 _ABBREVIATIONS = frozenset(
@@ -45,21 +31,22 @@ _ABBREVIATIONS = frozenset(
 
 
 class Row:
-    """The slots of one paragraph: ``low`` is its first slot, ``odd`` the chunks (by number) that
-    are not
-    exactly one slot, with the number of slots that they are."""
+    """The slots of one paragraph: ``count`` of them from ``low`` on, read from ``chunks``.
 
-    __slots__ = ("asked", "chunks", "field", "letters", "low", "number", "odd", "starts")
+    ``odd`` lists the chunks that are not exactly one slot: (first slot from ``low``, number of
+    slots, number of the chunk).
+    """
+
+    __slots__ = ("chunks", "count", "field", "low", "number", "odd", "starts")
 
     def __init__(self, field: int, number: int, low: int, chunks: list[str]) -> None:
         self.field = field
         self.number = number
         self.low = low
         self.chunks = chunks
-        self.odd: list[tuple[int, int]] = []
+        self.count = 0
+        self.odd: list[tuple[int, int, int]] = []
         self.starts: list[int] | None = None
-        self.asked = 0
-        self.letters = -1
 
 
 class Slots:
@@ -67,15 +54,15 @@ class Slots:
 
     ``fields`` gives each field's half-open range of slots, ``breaks`` the slots that are
     paragraph or field breaks, ascending, ``rows`` the paragraphs; ``shouted`` says whether the
-    headline is in capitals. ``Trie.find`` fills them, since it reads the tokens anyway.
+    headline is in capitals. ``monitor.rules.index.reading`` fills them.
     """
 
     __slots__ = (
         "_long",
         "_lows",
         "_offsets",
-        "_ranges",
         "_sentences",
+        "_texts",
         "breaks",
         "document",
         "fields",
@@ -89,9 +76,9 @@ class Slots:
         self.breaks: list[int] = []
         self.rows: list[Row] = []
         self.shouted = False
-        self._long: dict[str, tuple[list[tuple[int, int]], Iterator[tuple[int, int]]]] = {}
         self._lows: list[int] | None = None
-        self._ranges: dict[int, tuple[str, list[tuple[int, int]]]] = {}
+        self._long: dict[str, tuple[list[tuple[int, int]], Iterator[tuple[int, int]]]] = {}
+        self._texts: dict[int, tuple[str, list[tuple[int, int]]]] = {}
         self._offsets: list[tuple[int, int]] | None = None
         self._sentences: list[int] | None = None
 
@@ -118,26 +105,44 @@ class Slots:
         if self._lows is None:
             self._lows = [row.low for row in self.rows]
         row = self.rows[bisect_right(self._lows, first) - 1]
-        start, end = self._range(row, first)
+        start, end = self._range(row, first - row.low)
         if last != first:
-            end = self._range(row, last)[1]
+            end = self._range(row, last - row.low)[1]
         return TEXT_FIELDS[row.field], start, end
 
     def _range(self, row: Row, slot: int) -> tuple[int, int]:
-        chunk, part = slot - row.low, 0
-        for odd, count in row.odd:
-            if chunk < odd:
-                break
-            if chunk < odd + count:
-                chunk, part = odd, chunk - odd
-                break
-            chunk -= count - 1
-        text = row.chunks[chunk]
-        at = self._start(row, chunk)
-        if len(text) <= MEMO_CHUNK and text.isascii() and text.isalnum():
-            return at, at + len(text)
-        start, end = self._parts(text, part + 1)[part]
-        return at + start, at + end
+        """Return the range of a paragraph's slot, counted from its first."""
+        number, part = slot, 0
+        if row.odd:
+            at = bisect_right(row.odd, slot, key=_first) - 1
+            if at >= 0:
+                first, count, odd = row.odd[at]
+                if slot < first + count:
+                    number, part = odd, slot - first
+                else:
+                    number = odd + 1 + slot - first - count
+        chunk = row.chunks[number]
+        start = (row.starts or self._starts(row))[number]
+        if chunk.isalpha() and chunk.isascii():
+            return start, start + len(chunk)
+        low, high = self._parts(chunk, part + 1)[part]
+        return start + low, start + high
+
+    def _starts(self, row: Row) -> list[int]:
+        """Return where the chunks of a paragraph start in their field's text."""
+        texts = self._texts.get(row.field)
+        if texts is None:
+            text = readable(self.text(TEXT_FIELDS[row.field]))
+            texts = self._texts[row.field] = (text, paragraph_ranges(text))
+        (start, end), chunks = texts[1][row.number], row.chunks
+        lengths = list(map(len, chunks))
+        if end - start == sum(lengths) + len(chunks) - 1:
+            # One blank between chunks and none around: lengths alone tell where each starts.
+            ends = accumulate(lengths, initial=start)
+            row.starts = [end + blanks for blanks, end in enumerate(ends)]
+        else:
+            row.starts = chunk_starts(texts[0], chunks, start)
+        return row.starts
 
     def _parts(self, chunk: str, count: int) -> Sequence[tuple[int, int]]:
         """Return the ranges of the first ``count`` words of a chunk, or more."""
@@ -148,53 +153,14 @@ class Slots:
             known += islice(rest, count - len(known))
         return known
 
-    def _start(self, row: Row, chunk: int) -> int:
-        if row.starts is not None:
-            return row.starts[chunk]
-        row.asked += 1
-        text, start, end = self._paragraph_text(row)
-        # One blank between chunks and none around: lengths alone tell where each one starts.
-        tight = end - start == row.letters + len(row.chunks) - 1
-        if row.asked <= _FEW:
-            if tight:
-                return start + sum(map(len, row.chunks[:chunk])) + chunk
-            word = row.chunks[chunk]
-            at = text.index(word, start)
-            if text.find(word, at + 1, end) < 0:
-                return at
-        row.starts = (
-            [start, *accumulate(len(each) + 1 for each in row.chunks[:-1])]
-            if tight and not start
-            else chunk_starts(text, row.chunks, start)
-        )
-        return row.starts[chunk]
-
-    def _paragraph_text(self, row: Row) -> tuple[str, int, int]:
-        """Return the field's text and the range of the paragraph in it."""
-        known = self._ranges.get(row.field)
-        if known is None:
-            text = readable(self.text(TEXT_FIELDS[row.field]))
-            known = self._ranges[row.field] = (text, paragraph_ranges(text))
-        if row.letters < 0:
-            row.letters = sum(map(len, row.chunks))
-        start, end = known[1][row.number]
-        return known[0], start, end
-
     @property
     def offsets(self) -> list[tuple[int, int]]:
         """Code-point ranges of all slots, each in its field's text; (-1, -1) for breaks."""
         if self._offsets is None:
             out = [(-1, -1)] * self.fields[2][1]
             for row in self.rows:
-                odd = dict(row.odd)
-                slot = row.low
-                for number, chunk in enumerate(row.chunks):
-                    count = odd.get(number, 1)
-                    if count:
-                        at = self._start(row, number)
-                        for a, b in self._parts(chunk, count)[:count]:
-                            out[slot] = (at + a, at + b)
-                            slot += 1
+                for slot in range(row.count):
+                    out[row.low + slot] = self._range(row, slot)
             self._offsets = out
         return self._offsets
 
@@ -212,7 +178,7 @@ class Slots:
                     continue
                 starts.add(low)
                 begins = [self.offsets[i][0] for i in range(low, high)]
-                located = self._ranges.get(field)  # by the offsets, where there are words
+                located = self._texts.get(field)  # by the offsets, where there are words
                 text = located[0] if located else readable(self.text(TEXT_FIELDS[field]))
                 known = [(start, low + i) for i, start in enumerate(begins) if start >= 0]
                 places = [start for start, _ in known]
@@ -231,6 +197,10 @@ class Slots:
     def sentence(self, slot: int) -> int:
         """Return the number of the sentence a slot lies in."""
         return bisect_right(self.sentence_starts, slot)
+
+
+def _first(odd: tuple[int, int, int]) -> int:
+    return odd[0]
 
 
 @lru_cache(maxsize=65_536)

@@ -7,25 +7,31 @@ their other groups. What is left is decided by the plan, or by evaluating the tr
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from typing import TYPE_CHECKING
 
-from monitor.rules import patterns
 from monitor.rules.index.document import Slots
-from monitor.rules.index.evaluate import Evaluation, Found, Place, Span
+from monitor.rules.index.evaluate import Evaluation
 from monitor.rules.index.frequencies import Frequencies
-from monitor.rules.index.labels import Labels
-from monitor.rules.index.make import lazy_match, make_hit
 from monitor.rules.index.plan import Group, Plan, Planner, forms_of
-from monitor.rules.index.postings import ListPostings, Postings, posted
-from monitor.rules.index.score import Scorer, threshold
-from monitor.rules.index.trie import Trie
+from monitor.rules.index.postings import (
+    Bundles,
+    ListPostings,
+    Posted,
+    Postings,
+    Tell,
+    in_order,
+    posted,
+    postings,
+)
+from monitor.rules.index.run import Run
+from monitor.rules.index.score import threshold
+from monitor.rules.index.trie import Spans, Trie
+from monitor.rules.language.detect import script_of, spoken
 from monitor.rules.tree import Node
-from monitor.values import TEXT_FIELDS, Document, Hit, Match
+from monitor.values import Document, Match
 
 if TYPE_CHECKING:
     from monitor.rules.compile import CompiledRule
@@ -34,11 +40,16 @@ _SAMPLE = 16
 """Every sixteenth document is counted for the document frequencies: cheap, and enough for an
 order."""
 
-MAX_HITS = 100
-"""Hits given with a match, the first ones; nobody reads more, and each costs time."""
 
-Entry = tuple[int, int, int, Hit]
-"""(first slot, last slot, label, hit): sorts by place without comparing hits."""
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What changed since the index was built: ``dropped`` are orders of plans that it still posts,
+    ``fresh`` the plans beside it, ``orders`` those of all edited rules by name."""
+
+    dropped: frozenset[int] = frozenset()
+    fresh: Mapping[str, Plan] = field(default_factory=dict)
+    orders: Mapping[str, int] = field(default_factory=dict)
+    postings: Postings = ListPostings(())  # noqa: RUF009 (immutable)
 
 
 class Index:
@@ -46,36 +57,37 @@ class Index:
 
     def __init__(self, today: date, ignore: Node | None = None) -> None:
         self.today = today
+        self.ignore = ignore
         self.trie = Trie()
         self.planner = Planner(self.trie)
-        self.plans: list[Plan] = []
-        self.ignore = ignore
+        self.bundles = Bundles()
+        self._frequencies = Frequencies()
         if ignore is not None:
             for form in forms_of(ignore):
                 self.trie.add(form)
-        self._postings: Postings = ListPostings({}, ())
-        self._added: Postings | None = None
-        self._fresh: list[Plan] = []
-        self._dropped: frozenset[int] = frozenset()
-        self.labels: list[tuple[str, str | None]] = []
+        self._plans: dict[str, Plan] = {}
+        self._named: frozenset[str] = frozenset()
+        self._last = -1
+        self._postings: Postings = ListPostings(())
+        self._edits = Edits()
         self._seen = 0
         self._counts: dict[int, int] = {}
-        self._frequencies = Frequencies()
 
     def add(self, rule: CompiledRule) -> None:
-        """Add a rule; call ``anchor`` when all are added."""
-        if rule.tree is None:
-            return
-        plan = plan_of(self.planner, rule)
-        self.plans.append(plan)
+        """Add a rule, in the configuration's order; call ``anchor`` when all are added."""
+        self._last = rule.index
+        self._named |= rule.stems
+        if rule.tree is not None:
+            self._plans[rule.settings.name] = plan_of(self.planner, rule, rule.index)
 
     def anchor(self, frequencies: Frequencies) -> None:
         """Post each rule under its rarest necessary group."""
         self._frequencies = frequencies
-        self._postings = self._posted(self.plans)
-        self.labels = self.planner.names
+        self.trie.settle()
+        rows = list(self._posted(self._plans.values()))
+        self._postings = postings(rows, len(self.trie.names), self.bundles)
 
-    def _posted(self, plans: Sequence[Plan]) -> Postings:
+    def _posted(self, plans: Collection[Plan]) -> Iterator[Posted]:
         names = self.trie.names
         shares: dict[int, float] = {}
 
@@ -88,45 +100,70 @@ class Index:
                 total += share
             return total
 
-        return posted(plans, weight, len(names))
+        return posted(plans, weight, self.bundles)
+
+    @property
+    def plans(self) -> list[Plan]:
+        """The plans of all rules, in order."""
+        edits = self._edits
+        kept = [plan for plan in self._plans.values() if plan.order not in edits.dropped]
+        return in_order(kept, list(edits.fresh.values()))
 
     def anchored(self, frequencies: Frequencies) -> Index:
         """Return an index of the same rules with other anchors; shares the trie and its memo."""
-        other = Index(self.today, None)
-        other.trie = self.trie
-        other.planner = self.planner
-        other.ignore = self.ignore
-        other.plans = [replace(plan) for plan in self.plans]
+        other = self._beside()
+        other._plans = {plan.name: plan for plan in self.plans}
         other.anchor(frequencies)
         return other
 
-    def edited(self, names: set[str], rules: Sequence[CompiledRule]) -> Index:
-        """Return an index where the rules called ``names`` are replaced by ``rules``.
+    def edited(self, rules: Sequence[CompiledRule], gone: Collection[str]) -> Index:
+        """Return an index with ``rules`` in place of those of their names or behind all others, and
+        without those called ``gone``.
 
         Shares the postings of the rules that stay; the replaced ones are skipped, the new ones
         posted beside. Both are merged by the next rebuild.
         """
-        other = Index(self.today, None)
-        other.trie = self.trie
-        other.planner = self.planner
-        other.ignore = self.ignore
+        other = self._beside()
+        other._plans, other._postings = self._plans, self._postings
         other._frequencies = self._frequencies
-        old = {plan.name: plan for plan in self.plans if plan.name in names}
-        fresh = [plan_of(self.planner, rule) for rule in rules if rule.tree is not None]
-        last = self.plans[-1].order if self.plans else -1
-        for plan in fresh:
-            if plan.name in old:
-                plan.order = old[plan.name].order
-            else:
-                last += 1
-                plan.order = last
-        other.plans = [plan for plan in self.plans if plan.name not in names] + fresh
-        other.plans.sort(key=lambda plan: plan.order)
-        other._postings = self._postings
-        other._dropped = self._dropped | {id(plan) for plan in old.values()}
-        other._fresh = [plan for plan in self._fresh if plan.name not in names] + fresh
-        other._added = other._posted(other._fresh)
-        other.labels = self.planner.names
+        dropped, fresh = set(self._edits.dropped), dict(self._edits.fresh)
+        orders = dict(self._edits.orders)
+
+        def order_of(name: str) -> int | None:
+            if name in orders:
+                return orders[name]
+            plan = self._plans.get(name)
+            return plan.order if plan is not None and plan.order not in dropped else None
+
+        for name in gone:
+            if (order := order_of(name)) is not None:
+                dropped.add(order)
+                orders.pop(name, None)
+                fresh.pop(name, None)
+        for rule in rules:
+            name = rule.settings.name
+            if (order := order_of(name)) is None:
+                order = other._last = other._last + 1
+            dropped.add(order)
+            orders[name] = order
+            fresh.pop(name, None)
+            other._named |= rule.stems
+            if rule.tree is not None:
+                fresh[name] = plan_of(self.planner, rule, order)
+        self.trie.settle()
+        beside = ListPostings(self._posted(fresh.values()))
+        other._edits = Edits(frozenset(dropped), fresh, orders, beside)
+        return other
+
+    @property
+    def edits(self) -> int:
+        """How many rules were edited since the index was built."""
+        return len(self._edits.dropped)
+
+    def _beside(self) -> Index:
+        other = Index(self.today, None)
+        other.trie, other.planner, other.bundles = self.trie, self.planner, self.bundles
+        other.ignore, other._last, other._named = self.ignore, self._last, self._named
         return other
 
     def frequencies(self) -> Frequencies:
@@ -137,239 +174,53 @@ class Index:
         merged.observe(forms, self._seen // _SAMPLE)
         return merged
 
-    # ------------------------------------------------------------------------------- matching
     def match(self, document: Document) -> tuple[Match, ...]:
         """Return the rules that hold for ``document``, in the configuration's order."""
         slots = Slots(document)
-        found = self.trie.find(slots, document.language or "en")
+        found = self.trie.find(slots, self.stem_languages(document))
         self._seen += 1
         if not self._seen % _SAMPLE:
             for form in found:
                 self._counts[form] = self._counts.get(form, 0) + 1
-        candidates = self._candidates(found)
+        candidates, tell = self.candidates(found)
         if not candidates:
             return ()
-        run = Run(self, slots, found)
-        return run.matches(candidates)
+        return Run(self, slots, found, tell).matches(candidates)
 
-    def _candidates(self, found: dict[int, list[tuple[int, int]]]) -> list[Plan]:
-        """Return plans whose necessary groups all occur and that no veto rules out, in order."""
-        out: dict[int, Plan] = {}
-        self._postings.candidates(found, out)
-        if self._dropped:
-            out = {order: plan for order, plan in out.items() if id(plan) not in self._dropped}
-        if self._added is not None:
-            self._added.candidates(found, out)
-        return [out[order] for order in sorted(out)]
+    def evaluated(self, slots: Slots) -> Evaluation:
+        """Return what decides trees for one document."""
+        found = self.trie.find(slots, self.stem_languages(slots.document))
+        return Run(self, slots, found).evaluation
 
+    def stem_languages(self, document: Document) -> tuple[str, ...]:
+        """Return the languages whose stems count in a document: its own; where that can't be told,
+        what its script suggests, and those that rules with stems name."""
+        if not self.trie.stems:
+            return ()
+        language = spoken(document)
+        return (language,) if language else tuple(sorted({script_of(document), *self._named}))
 
-class Run:
-    """Decides candidates for one document and collects their hits."""
-
-    def __init__(self, index: Index, slots: Slots, found: dict[int, list[tuple[int, int]]]) -> None:
-        self.index = index
-        self.slots = slots
-        self.found = found
-        self.labels = Labels(slots.document)
-        self.evaluation = Evaluation(slots, found, index.trie.forms, index.today, self.labels.holds)
-        self._scorer: Scorer | None = None
-        self._entries: dict[tuple[int, int], list[Entry]] = {}
-        self._ignored: bool | None = None
-
-    def matches(self, candidates: Sequence[Plan]) -> tuple[Match, ...]:
-        """Return the matches of those candidates that hold."""
-        out: list[Match] = []
-        respects = self.index.ignore is not None
-        for plan in candidates:
-            if respects and plan.ignores and self.ignored():
-                continue
-            if plan.tree is not None:
-                if not self.evaluation.holds(plan.tree):
-                    continue
-            elif (plan.metas and not all(map(self.labels.holds, plan.metas))) or (
-                plan.nears and not self._all_near(plan)
-            ):
-                continue
-            key = key_of(plan.key, self.slots) if plan.key else None
-            match = lazy_match(plan.name, key, partial(self.detail, plan))
-            if plan.min_score <= 0.0 or match.score >= plan.min_score:
-                out.append(match)
-        return tuple(out)
-
-    def ignored(self) -> bool:
-        """Whether the configuration's ``ignore`` takes the document away."""
-        if self._ignored is None:
-            node = self.index.ignore
-            self._ignored = node is not None and self.evaluation.holds(node)
-        return self._ignored
-
-    def detail(self, plan: Plan) -> tuple[float, tuple[Hit, ...]]:
-        """Return the score and the hits of a plan that holds."""
-        entries = self._exact(plan) if plan.tree is None else self._evaluated(plan.tree)
-        if self._scorer is None:
-            self._scorer = Scorer(self.slots, self.found)
-        bare = () if plan.groups else [entry[0] for entry in entries]
-        return self._scorer.score(plan.groups, bare), tuple(
-            [entry[3] for entry in entries[:MAX_HITS]]
-        )
-
-    def _all_near(self, plan: Plan) -> bool:
-        for left, right, n, ordered in plan.nears:
-            lefts, rights = self._spans(plan.groups[left]), self._spans(plan.groups[right])
-            if not near_each_other(lefts, rights, n, ordered, self.slots.breaks):
-                return False
-        return True
-
-    def _spans(self, group: Group) -> list[Span]:
-        found = self.found
-        out: list[Span] = []
-        for form in group:
-            if form in found:
-                out += found[form]
-        out.sort()
-        return out
-
-    def _exact(self, plan: Plan) -> list[Entry]:
-        near: dict[int, set[Span]] = {}
-        for left, right, n, ordered in plan.nears:
-            lefts, rights = self._spans(plan.groups[left]), self._spans(plan.groups[right])
-            kept = near_each_other(lefts, rights, n, ordered, self.slots.breaks)
-            near[left], near[right] = kept or (set(), set())
-        rows: list[list[Entry]] = []
-        for index, group in enumerate(plan.groups):
-            rows.append(self._entries_of(group, plan.labels[index], near.get(index)))
-        if len(rows) == 1:
-            return rows[0]
-        return sorted({entry[:3]: entry for row in rows for entry in row}.values(), key=_place)
-
-    def _entries_of(
-        self, group: Group, labels: tuple[int, ...], within: set[Span] | None
-    ) -> list[Entry]:
-        """Return the first hits of a group's forms, in order; only those ``within``, if given."""
-        out: list[Entry] = []
-        found = self.found
-        several = False
-        usual = self.index.planner.usual
-        for at, form in enumerate(group):
-            if form in found:
-                label = labels[at] if labels else usual[form]
-                if within is not None:
-                    spans = [span for span in found[form] if span in within]
-                    known = self._made(spans, label)
-                else:
-                    kept = self._entries.get((form, label))
-                    if kept is None:
-                        kept = self._entries[form, label] = self._made(found[form], label)
-                    known = kept
-                several = bool(out)
-                out = out + known if several else known
-        if several:
-            unique = {entry[:3]: entry for entry in out}
-            return sorted(unique.values(), key=_place)
-        return out
-
-    def _made(self, spans: Sequence[Span], label: int) -> list[Entry]:
-        term, entity = self.index.labels[label]
-        slots = self.slots
-        out: list[Entry] = []
-        for first, last in spans[:MAX_HITS]:
-            field, start, end = slots.text_range(first, last)
-            text = slots.document.text(field)[start:end]
-            out.append((first, last, label, make_hit(term, field, start, end, text, entity)))
-        return out
-
-    def _evaluated(self, tree: Node) -> list[Entry]:
-        return _entries_of_places(self.slots, self.evaluation.hits(tree))
+    def candidates(self, found: Spans) -> tuple[list[Plan], Tell | None]:
+        """Return plans whose necessary groups all occur and that no veto rules out, in order, and
+        what tells which forms met their groups (see ``Postings``)."""
+        bundles = self.bundles.found(found)
+        plans, tell = self._postings.candidates(found, bundles)
+        edits = self._edits
+        if edits.dropped:
+            plans = [plan for plan in plans if plan.order not in edits.dropped]
+            plans = in_order(plans, edits.postings.candidates(found, bundles)[0])
+        return plans, tell
 
 
-def hits_of_places(slots: Slots, places: Iterable[Place]) -> tuple[Hit, ...]:
-    """Return the hits of ``places``, each once, in order."""
-    return tuple(entry[3] for entry in _entries_of_places(slots, places))
-
-
-def _entries_of_places(slots: Slots, places: Iterable[Place]) -> list[Entry]:
-    seen = list(dict.fromkeys(found for place in places for found in place.found))
-    if len(seen) > MAX_HITS:
-        seen = sorted(seen, key=_first_slot)[:MAX_HITS]
-    out: list[Entry] = []
-    for number, each in enumerate(seen):
-        field, start, end = each.chars or slots.text_range(each.first, each.last)
-        text = slots.document.text(field)[start:end]
-        hit = make_hit(each.term, field, start, end, text, each.entity)
-        out.append((each.first, each.last, number, hit))
-    return sorted(out, key=_hit_place)
-
-
-def _first_slot(found: Found) -> int:
-    return found.first
-
-
-def near_each_other(
-    lefts: list[Span], rights: list[Span], n: int, ordered: bool, breaks: list[int]
-) -> tuple[set[Span], set[Span]] | None:
-    """Return the spans of both sides that have one of the other side within ``n`` words, in the
-    same
-    paragraph and not overlapping; None if there are none. Both sides are sorted."""
-    kept_left = _beside(lefts, rights, n, breaks, after=True, before=not ordered)
-    if not kept_left:
-        return None
-    return kept_left, _beside(rights, lefts, n, breaks, after=not ordered, before=True)
-
-
-def _beside(
-    these: list[Span], those: list[Span], n: int, breaks: list[int], *, after: bool, before: bool
-) -> set[Span]:
-    kept: set[Span] = set()
-    starts = [each[0] for each in those]
-    ends = sorted(each[1] for each in those)
-    for this in these:
-        if after:
-            at = bisect_right(starts, this[1])
-            if (
-                at < len(starts)
-                and starts[at] - this[1] - 1 <= n
-                and bisect_left(breaks, starts[at]) == bisect_left(breaks, this[0])
-            ):
-                kept.add(this)
-                continue
-        if before:
-            at = bisect_left(ends, this[0]) - 1
-            if (
-                at >= 0
-                and this[0] - ends[at] - 1 <= n
-                and bisect_left(breaks, ends[at]) == bisect_left(breaks, this[0])
-            ):
-                kept.add(this)
-    return kept
-
-
-def key_of(key: str, slots: Slots) -> str | None:
-    """Return what ``key`` (an RE2 expression) finds first in the document, or None."""
-    for name in TEXT_FIELDS:
-        text = slots.text(name)
-        for start, end in patterns.find(key, text):
-            return text[start:end].upper()
-    return None
-
-
-def plan_of(planner: Planner, rule: CompiledRule) -> Plan:
+def plan_of(planner: Planner, rule: CompiledRule, order: int) -> Plan:
     """Return the plan of a compiled rule."""
     assert rule.tree is not None
     settings = rule.settings
     return planner.plan(
-        rule.index,
+        order,
         settings.name,
         rule.tree,
         ignores=settings.ignore != "none",
         min_score=threshold(settings.precision, settings.min_score),
         key=rule.key,
     )
-
-
-def _place(entry: Entry) -> tuple[int, int, int]:
-    return entry[:3]
-
-
-def _hit_place(entry: Entry) -> tuple[int, int, int, int, int]:
-    hit = entry[3]
-    return entry[0], hit.start, entry[1], hit.end, entry[2]

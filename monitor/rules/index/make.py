@@ -1,16 +1,18 @@
 """Matches whose hits and score are worked out when first read, and hits made fast.
 
 A rule set of a hundred thousand rules gives fifty matches a story. Whether a rule holds costs
-microseconds; where exactly its terms stand in the text costs ten times that, and not everybody
+microseconds; where exactly its terms stand in the text costs more than that, and not everybody
 asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from monitor.values import Hit, Match, TextField
+
+if TYPE_CHECKING:
+    from monitor.rules.index.plan import Plan
 
 _new: Any = object.__new__
 # The slots' own setters: they write where ``frozen`` refuses, exactly as the generated __init__
@@ -18,7 +20,6 @@ _new: Any = object.__new__
 _term, _field, _start, _end, _text, _entity = (
     getattr(Hit, name).__set__ for name in ("term", "field", "start", "end", "text", "entity")
 )
-_rule, _key = (getattr(Match, name).__set__ for name in ("rule", "key"))
 
 
 def make_hit(
@@ -35,36 +36,48 @@ def make_hit(
     return hit
 
 
-class LazyMatch(Match):
-    """A ``Match`` that is equal to the plain one, and works out ``score`` and ``hits`` when
-    read."""
+class Details(Protocol):
+    """What a match asks when it is read."""
 
-    __slots__ = ("_hits", "_score", "_work")
+    def detail(self, plan: Plan) -> tuple[float, tuple[Hit, ...], str | None]:
+        """Return the score, the hits and the key of a plan that holds."""
+
+
+class LazyMatch(Match):
+    """A ``Match`` that is equal to the plain one, and works out ``score``, ``hits`` and ``key``
+    when read."""
+
+    __slots__ = ("_details", "_plan", "_read")
 
     if TYPE_CHECKING:  # the slots above, for the type checker: annotations would make them fields
-        _work: Callable[[], tuple[float, tuple[Hit, ...]]] | None
-        _score: float
-        _hits: tuple[Hit, ...]
+        _details: Details | None
+        _plan: Plan
+        _read: tuple[float, tuple[Hit, ...], str | None]
+
+    @property
+    def rule(self) -> str:
+        return self._plan.name
 
     @property
     def score(self) -> float:
-        if self._work is not None:
-            self._settle()
-        return self._score
+        return (self._read if self._details is None else self._settled())[0]
 
     @property
     def hits(self) -> tuple[Hit, ...]:
-        if self._work is not None:
-            self._settle()
-        return self._hits
+        return (self._read if self._details is None else self._settled())[1]
 
-    def _settle(self) -> None:
-        work = self._work
-        if work is not None:
-            score, hits = work()
-            _lazy_score(self, score)
-            _lazy_hits(self, hits)
-            _lazy_work(self, None)
+    @property
+    def key(self) -> str | None:
+        if self._plan.key is None:
+            return None
+        return (self._read if self._details is None else self._settled())[2]
+
+    def _settled(self) -> tuple[float, tuple[Hit, ...], str | None]:
+        assert self._details is not None
+        read = self._details.detail(self._plan)
+        _lazy_read(self, read)
+        _lazy_details(self, None)
+        return read
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Match):
@@ -82,17 +95,14 @@ class LazyMatch(Match):
         return repr(Match(self.rule, self.score, self.hits, self.key))
 
 
-_lazy_work = LazyMatch.__dict__["_work"].__set__
-_lazy_score = LazyMatch.__dict__["_score"].__set__
-_lazy_hits = LazyMatch.__dict__["_hits"].__set__
+_lazy_details, _lazy_plan, _lazy_read = (
+    LazyMatch.__dict__[name].__set__ for name in ("_details", "_plan", "_read")
+)
 
 
-def lazy_match(
-    rule: str, key: str | None, work: Callable[[], tuple[float, tuple[Hit, ...]]]
-) -> Match:
-    """Return a match whose score and hits ``work`` gives when they are first read."""
+def lazy_match(plan: Plan, details: Details) -> Match:
+    """Return a match whose score, hits and key ``details`` gives when they are first read."""
     match: Match = _new(LazyMatch)
-    _rule(match, rule)
-    _key(match, key)
-    _lazy_work(match, work)
+    _lazy_plan(match, plan)
+    _lazy_details(match, details)
     return match

@@ -42,11 +42,13 @@ Label = tuple[str, str | None]
 """A hit's term as spelled, and its entity."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """One rule as the index runs it. ``order`` is its place in the configuration, ``others`` are
-    the
-    groups besides the one it is posted under."""
+    """One rule as the index runs it.
+
+    ``order`` is its place among the others. ``plain``: groups and vetoes decide alone. ``simple``:
+    its hits are all occurrences of its groups' forms, under their usual labels, and it has no key.
+    """
 
     order: int
     name: str
@@ -59,7 +61,8 @@ class Plan:
     ignores: bool
     min_score: float
     key: str | None
-    others: tuple[Group, ...] = ()
+    plain: bool
+    simple: bool
 
 
 class Planner:
@@ -123,6 +126,8 @@ class Planner:
             ignores,
             min_score,
             key,
+            exact and not nears and not metas and min_score <= 0.0,
+            exact and not nears and not any(labels) and key is None,
         )
 
     def forget(self) -> None:

@@ -32,6 +32,7 @@ _HALF_DISTANCE = 12
 """Words between two groups after which their proximity weighs half."""
 _CLOSE_LOOK = 8
 """Occurrences of a group looked at for proximity."""
+_NEARNESS = tuple(0.5 ** (distance / _HALF_DISTANCE) for distance in range(64))
 _LOGS = tuple(log(1 + count) for count in range(64))
 
 
@@ -41,60 +42,33 @@ def threshold(precision: Precision | None, min_score: float) -> float:
 
 
 class Scorer:
-    """Scores the matches of one document; remembers what its groups share."""
+    """Scores the matches of one document."""
 
-    def __init__(self, slots: Slots, found: Mapping[int, Sequence[tuple[int, int]]]) -> None:
-        self._found = found
+    def __init__(self, slots: Slots) -> None:
         self._fields = slots.fields
-        self._places: dict[int, float] = {}
         words = slots.fields[2][1] - len(slots.breaks)
         self._base = _CONSTANT + _LENGTH * (log(words + 20) - 4)
 
-    def score(self, groups: Sequence[tuple[int, ...]], slots: Sequence[int]) -> float:
-        """Return the score of a match whose ``groups`` of forms were all found.
-
-        ``slots`` stand in for a rule without groups (a bare regular expression): where it was
-        found.
-        """
-        rows: list[list[int]] = []
-        total = frequency = 0.0
-        latest = 1.0
-        found = self._found
-        for group in groups:
-            place = 0.0
-            row: list[int] = []
-            for form in group:
-                spans = found.get(form)
-                if spans:
-                    known = self._places.get(form)
-                    if known is None:
-                        known = self._places[form] = self._place(spans[0][0])
-                    if known > place:
-                        place = known
-                    row += [span[0] for span in spans]
-            total += place
-            if place < latest:
-                latest = place
-            frequency += _LOGS[min(len(row), 63)]
-            rows.append(row)
-        if not rows:
-            if not slots:
-                return 1.0 / (1.0 + exp(-self._base))
-            total = latest = max(self._place(slot) for slot in slots)
-            frequency = _LOGS[min(len(slots), 63)]
-            rows = [list(slots)]
+    def score(self, places: Sequence[float], rows: Sequence[Sequence[int]]) -> float:
+        """Return the score of a match, given for each of its groups the best ``place`` of what
+        occurs of it, and all slots where that starts."""
         count = len(rows)
-        near = 1.0 if count == 1 else self._proximity(rows)
+        if not count:
+            return 1.0 / (1.0 + exp(-self._base))
+        frequency = 0.0
+        for row in rows:
+            frequency += _LOGS[len(row) if len(row) < 63 else 63]
+        near = 1.0 if count == 1 else _proximity(rows)
         value = (
             self._base
-            + _MEAN_PLACE * total / count
-            + _LATEST_PLACE * latest
+            + _MEAN_PLACE * sum(places) / count
+            + _LATEST_PLACE * min(places)
             + _PROXIMITY * near
             + _FREQUENCY * frequency / count
         )
         return round(1.0 / (1.0 + exp(-value)), 3)
 
-    def _place(self, slot: int) -> float:
+    def place(self, slot: int) -> float:
         """1 in the title, then falling with the words before it in its own field."""
         title, summary, content = self._fields
         if slot < title[1]:
@@ -102,12 +76,15 @@ class Scorer:
         start = summary[0] if slot < summary[1] else content[0]
         return float(0.5 ** ((slot - start) / _HALF_PLACE))
 
-    def _proximity(self, rows: Sequence[Sequence[int]]) -> float:
-        """Mean over neighbouring groups of how close their closest occurrences are."""
-        total = 0.0
-        for left, right in itertools.pairwise(rows):
-            distance = min(
-                (abs(a - b) for a in left[:_CLOSE_LOOK] for b in right[:_CLOSE_LOOK]), default=400
-            )
-            total += 0.5 ** (distance / _HALF_DISTANCE)
-        return total / (len(rows) - 1)
+
+def _proximity(rows: Sequence[Sequence[int]]) -> float:
+    """Mean over neighbouring groups of how close their closest occurrences are."""
+    total = 0.0
+    for left, right in itertools.pairwise(rows):
+        if len(left) == len(right) == 1:
+            distance = abs(left[0] - right[0])
+        else:
+            near = [abs(a - b) for a in left[:_CLOSE_LOOK] for b in right[:_CLOSE_LOOK]]
+            distance = min(near, default=400)
+        total += _NEARNESS[distance] if distance < 64 else 0.5 ** (distance / _HALF_DISTANCE)
+    return total / (len(rows) - 1)

@@ -9,8 +9,9 @@ import pytest
 
 from monitor.config.models import Settings
 from monitor.rules import compile_rules
-from monitor.rules.index.document import MAX_FIELD, MAX_FRESH, MAX_TOKENS, Slots
-from monitor.rules.index.engine import MAX_HITS
+from monitor.rules.index.document import MAX_FIELD, Slots
+from monitor.rules.index.reading import MAX_FRESH, MAX_TOKENS
+from monitor.rules.index.run import MAX_HITS
 from monitor.rules.index.trie import MAX_OCCURRENCES, Trie
 from monitor.values import TEXT_FIELDS, Document
 from tests.oracle.matcher import Reading, judge
