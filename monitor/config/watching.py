@@ -25,7 +25,7 @@ from monitor.config.types import (
     wrong,
 )
 
-Clause = Any  # a term, or a nested mapping of clauses; monitor.rules.compile gives it meaning
+Clause = Any  # a term, or a nested mapping of clauses; monitor.rules.clauses gives it meaning
 
 
 class BasicAuth(Model):

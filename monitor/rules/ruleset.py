@@ -245,7 +245,7 @@ def compile_rules(
             if len(looked_at) < TWINS_LIMIT:
                 looked_at.append(rule)
         findings = [f for rule in looked_at for f in lint_rule(rule, settings)]
-        builder.problems += dict.fromkeys([*findings, *twins(looked_at)])
+        builder.problems.extend(dict.fromkeys([*findings, *twins(looked_at)]))
         builder.forget()
         index.planner.forget()
         index.anchor(frequencies or Frequencies())

@@ -1,11 +1,12 @@
 """What a rule means: one tree for both spellings (YAML clauses and the query string).
 
-Only values; ``monitor.rules.index`` evaluates them, ``monitor.rules.compile`` and
+Only values; ``monitor.rules.index`` evaluates them, ``monitor.rules.clauses`` and
 ``monitor.rules.language`` build them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -184,3 +185,22 @@ Node = (
     | UnlessIn
 )
 POSITIONAL = (Term, Entity, Regex, Or, Near, NotNear, Same, AtLeast, First, In, Lead, UnlessIn)
+
+
+def either(parts: Sequence[Node]) -> Node:
+    """Return a node that holds when one of ``parts`` does."""
+    if len(parts) == 1:
+        return parts[0]
+    flat: list[Node] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, Or) else (part,))
+    return Or(tuple(flat))
+
+
+def fields_of(name: str) -> tuple[TextField, ...]:
+    """Return the text fields that a place name stands for."""
+    if name == "body":
+        return BODY
+    if name == "title":
+        return ("title",)
+    return ("summary",) if name == "summary" else ("content",)

@@ -12,10 +12,10 @@ from monitor.rules.entities.gazetteer import Country, Gazetteer
 from monitor.rules.entities.people import initials
 from monitor.rules.problems import Path, RuleError, RuleProblem, fail
 from monitor.rules.terms import TermError, compile_term
-from monitor.rules.tree import Entity, Node, Term
+from monitor.rules.tree import Entity, Node, Term, either
 
 if TYPE_CHECKING:
-    from monitor.rules.compile import Builder
+    from monitor.rules.clauses import Clauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,18 @@ class Named:
 class Lookup:
     """Resolves entity names; compiles each entity once."""
 
-    def __init__(self, settings: Settings, gazetteer: Gazetteer, builder: Builder) -> None:
+    def __init__(self, settings: Settings, gazetteer: Gazetteer, clauses: Clauses) -> None:
         self.settings = settings
         self.gazetteer = gazetteer
-        self.builder = builder
+        self.clauses = clauses
         self._known: dict[str, Named | None] = {}
         self._by_fold = {name.casefold(): name for name in settings.entities}
         self._open: list[str] = []
 
-    def beside(self, builder: Builder, settings: Settings) -> Lookup:
-        """Return a lookup for another builder with the same entities; shares what is compiled."""
+    def beside(self, clauses: Clauses, settings: Settings) -> Lookup:
+        """Return a lookup for other clauses with the same entities; shares what is compiled."""
         other = copy(self)
-        other.builder, other.settings = builder, settings
+        other.clauses, other.settings = clauses, settings
         return other
 
     def entity(self, name: str, path: Path) -> Node:
@@ -96,8 +96,8 @@ class Lookup:
                 return self._country(country, name, settings, path)
             return self._plain(name, settings, path)
         except RuleError as error:
-            if error.problem not in self.builder.problems:
-                self.builder.problems.append(error.problem)
+            if error.problem not in self.clauses.problems:
+                self.clauses.problems.append(error.problem)
             return None
         finally:
             self._open.pop()
@@ -131,19 +131,17 @@ class Lookup:
 
     def _guards(self, settings: EntitySettings, path: Path) -> dict[str, Any]:
         guards: dict[str, Any] = {}
-        from monitor.rules.compile import Context, either
-
-        context = Context("plural", ("en",))
-        guards["not_in"] = self.builder.terms(settings.not_in, (*path, "not_in"), context)
+        context = self.clauses.context()
+        guards["not_in"] = self.clauses.terms(settings.not_in, (*path, "not_in"), context)
         if settings.needs:
             needs = dict(settings.needs)
             unless = needs.pop("unless", None)
             at = (*path, "needs")
             if unless is not None:
-                guards["unless"] = either(self.builder.items(unless, (*at, "unless"), context))
+                guards["unless"] = either(self.clauses.items(unless, (*at, "unless"), context))
             if not needs:
                 raise fail(at, "needs has no clause", "write needs: {any: [iPhone, Cupertino]}")
-            guards["needs"] = self.builder.clauses(needs, at, context)
+            guards["needs"] = self.clauses.clauses(needs, at, context)
         if settings.valid is not None:
             guards["since"] = settings.valid.from_
             guards["until"] = settings.valid.to
@@ -156,7 +154,7 @@ class Lookup:
                 terms.append(alias(spelling))
             except TermError as error:
                 where = (*path, "aliases", index)
-                self.builder.problems.append(
+                self.clauses.problems.append(
                     RuleProblem(where, str(error), error.hint, "error", error.offset)
                 )
         return tuple(term for term in terms if term.forms)

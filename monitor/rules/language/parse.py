@@ -31,10 +31,11 @@ from monitor.rules.tree import (
     NotNear,
     Or,
     Same,
+    fields_of,
 )
 
 if TYPE_CHECKING:
-    from monitor.rules.compile import Builder, Context
+    from monitor.rules.leaves import Context, Leaves
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 60
@@ -55,9 +56,9 @@ FIELDS = (*TEXT_PLACES, *LABELS)
 _QUOTES = '"“”„«»'
 
 
-def parse_query(query: str, path: Path, context: Context, builder: Builder) -> Node:
+def parse_query(query: str, path: Path, context: Context, leaves: Leaves) -> Node:
     """Return what ``query`` means; raises ``RuleError`` with offset and caret."""
-    return _Reader(query, path, context, builder).read()
+    return _Reader(query, path, context, leaves).read()
 
 
 @cache
@@ -87,11 +88,11 @@ class _Where:
 
 
 class _Reader:
-    def __init__(self, query: str, path: Path, context: Context, builder: Builder) -> None:
+    def __init__(self, query: str, path: Path, context: Context, leaves: Leaves) -> None:
         self.query = query
         self.path = path
         self.context = context
-        self.builder = builder
+        self.leaves = leaves
 
     def fail(self, offset: int, message: str, hint: str = "") -> RuleError:
         problem = RuleProblem(
@@ -103,8 +104,8 @@ class _Reader:
         problem = RuleProblem(
             self.path, message, hint, "warning", offset, excerpt(self.query, offset)
         )
-        if problem not in self.builder.problems:
-            self.builder.problems.append(problem)
+        if problem not in self.leaves.problems:
+            self.leaves.problems.append(problem)
 
     def read(self) -> Node:
         query = self.query
@@ -351,8 +352,6 @@ class _Reader:
             part = self.node(operand, where)
             if name == "lead":
                 return Lead(part)
-            from monitor.rules.compile import fields_of
-
             return In(fields_of(name), part)
         if name in LABELS:
             return self.node(operand, _Where(LABELS[name]))
@@ -369,13 +368,13 @@ class _Reader:
         if where.label is not None:
             return self._label(kind, token, where.label)
         if kind == "regex":
-            return self._located(at, lambda: self.builder.regex(token[1:-1], self.path), 1)
+            return self._located(at, lambda: self.leaves.regex(token[1:-1], self.path), 1)
         if kind == "list":
             name = _value(token, "list:", "#")
-            return self._located(at, lambda: self.builder.named_list(name, self.path, self.context))
+            return self._located(at, lambda: self.leaves.named_list(name, self.path, self.context))
         if kind == "entity":
             name = _value(token, "entity:", "@")
-            return self._located(at, lambda: self.builder.lookup.entity(name, self.path))
+            return self._located(at, lambda: self.leaves.lookup.entity(name, self.path))
         text = str(token)
         if kind == "phrase":
             text = text.strip(_QUOTES)
@@ -387,7 +386,7 @@ class _Reader:
             text = "=" + text[1:].strip(_QUOTES)
         else:
             self._check_word(text, at)
-        return self._located(at, lambda: self.builder.term(text, self.path, self.context))
+        return self._located(at, lambda: self.leaves.term(text, self.path, self.context))
 
     def _check_word(self, text: str, at: int) -> None:
         if "?" in text.rstrip("?.,;!"):
@@ -417,14 +416,14 @@ class _Reader:
         return self._meta(label, str(token).strip(_QUOTES), token.start_pos or 0)
 
     def _meta(self, label: MetaField, text: str, at: int) -> Meta:
-        made = self._located(at, lambda: self.builder.meta(label, [text], self.path))
+        made = self._located(at, lambda: self.leaves.meta(label, [text], self.path))
         assert isinstance(made, Meta)
         return made
 
     def _located(self, at: int, build: Any, shift: int = 0) -> Node:
         """Run a builder whose errors know only the configuration path; add the place in the
         query."""
-        known = len(self.builder.problems)
+        known = len(self.leaves.problems)
         try:
             node: Node = build()
         except RuleError as error:
@@ -434,10 +433,10 @@ class _Reader:
             raise self.fail(
                 at + shift + (problem.offset or 0), problem.message, problem.hint
             ) from None
-        for index in range(known, len(self.builder.problems)):
-            problem = self.builder.problems[index]
+        for index in range(known, len(self.leaves.problems)):
+            problem = self.leaves.problems[index]
             if problem.offset is None and problem.path == self.path:
-                self.builder.problems[index] = RuleProblem(
+                self.leaves.problems[index] = RuleProblem(
                     problem.path,
                     problem.message,
                     problem.hint,
