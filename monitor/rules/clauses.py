@@ -44,6 +44,8 @@ META_OF: Mapping[str, MetaField] = {
     "authors": "author",
     "url": "url",
 }
+MAX_NEAR = 20
+"""Groups of one ``near``."""
 NONE_SCOPES = (
     "title",
     "lead",
@@ -189,6 +191,9 @@ class Clauses(Leaves):
         groups = self.items(value["of"], (*path, "of"), context)
         if len(groups) < 2:
             raise fail((*path, "of"), "near needs two groups or more", "write of: [[a, b], [c]]")
+        if len(groups) > MAX_NEAR:
+            hint = f"write {MAX_NEAR} at most, or several near clauses"
+            raise fail((*path, "of"), f"near has {len(groups)} groups", hint)
         within = _whole(value.get("within", 10), (*path, "within"))
         if not 0 <= within <= 100:
             raise fail((*path, "within"), f"within is {within}", "write 0 to 100 words")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.rules.language.parse import excerpt, parse_query
+from monitor.rules.language.faults import excerpt
+from monitor.rules.language.parse import parse_query
 
 __all__ = ["excerpt", "parse_query"]

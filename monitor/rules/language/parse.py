@@ -12,9 +12,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from lark import Lark, Token
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedInput
 
-from monitor.rules.language.vendors import spellings, translated
+from monitor.rules.language.faults import MAX_DEPTH, excerpt, first_fault, unexpected
 from monitor.rules.problems import Path, RuleError, RuleProblem
 from monitor.rules.tree import (
     POSITIONAL,
@@ -37,8 +37,6 @@ from monitor.rules.tree import (
 if TYPE_CHECKING:
     from monitor.rules.leaves import Context, Leaves
 
-MAX_LENGTH = 20_000
-MAX_DEPTH = 60
 MAX_NUMBER = 100
 TEXT_PLACES = ("title", "summary", "content", "body", "lead")
 LABELS: dict[str, MetaField] = {
@@ -67,19 +65,6 @@ def _grammar() -> Lark:
     return Lark(text, parser="lalr", lexer="basic", propagate_positions=True)
 
 
-def excerpt(query: str, offset: int) -> str:
-    """Return the query's line at ``offset`` with a caret line beneath it."""
-    offset = min(max(offset, 0), len(query))
-    low = query.rfind("\n", 0, offset) + 1
-    high = query.find("\n", offset)
-    line = query[low : high if high >= 0 else len(query)]
-    column = offset - low
-    if len(line) > 120:
-        cut = max(column - 60, 0)
-        line, column = line[cut : cut + 120], column - cut
-    return f"{line}\n{' ' * column}^"
-
-
 @dataclass(frozen=True, slots=True)
 class _Where:
     """The place a part of the query looks in, from the field before it."""
@@ -93,6 +78,7 @@ class _Reader:
         self.path = path
         self.context = context
         self.leaves = leaves
+        self._depth = 0
 
     def fail(self, offset: int, message: str, hint: str = "") -> RuleError:
         problem = RuleProblem(
@@ -109,16 +95,12 @@ class _Reader:
 
     def read(self) -> Node:
         query = self.query
-        if not query.strip():
-            raise self.fail(0, "empty query", "write a term, e.g. sanction* AND entity:Russia")
-        if len(query) > MAX_LENGTH:
-            raise self.fail(0, f"query of {len(query)} characters", f"keep it under {MAX_LENGTH}")
-        self._check_balance()
-        self._check_vendors()
+        if fault := first_fault(query):
+            raise self.fail(*fault)
         try:
             parsed = _grammar().parse(query)
         except UnexpectedInput as error:
-            raise self._unexpected(error) from None
+            raise self.fail(*unexpected(query, error)) from None
         node = self.node(parsed.children[0], _Where())
         if _only_not(node):
             message = "the query has only NOT and never fires"
@@ -126,79 +108,17 @@ class _Reader:
             raise RuleError(replace(problem, never=True))
         return node
 
-    # ------------------------------------------------------------------- before the grammar
-    def _check_balance(self) -> None:
-        depth: list[int] = []
-        at = 0
-        query = self.query
-        while at < len(query):
-            char = query[at]
-            if char in '"“„«':
-                closing = {'"': '"', "“": "”", "„": "“”", "«": "»"}[char]
-                end = next((i for i in range(at + 1, len(query)) if query[i] in closing), -1)
-                if end < 0:
-                    raise self.fail(at, "unbalanced quotation mark", f"close it with {closing[-1]}")
-                if not query[at + 1 : end].strip():
-                    raise self.fail(at, "empty phrase", "write a word between the quotation marks")
-                at = end + 1
-                continue
-            if char == "/" and (at == 0 or query[at - 1] in " \t\n("):
-                end = _regex_end(query, at)
-                if end:
-                    at = end
-                    continue
-            if char == "(":
-                depth.append(at)
-                if len(depth) > MAX_DEPTH:
-                    raise self.fail(at, "parentheses nested too deeply", "split the rule in two")
-            elif char == ")":
-                if not depth:
-                    raise self.fail(
-                        at,
-                        "closing parenthesis without an opening one",
-                        "remove it or add ( before",
-                    )
-                opened = depth.pop()
-                if not query[opened + 1 : at].strip():
-                    raise self.fail(opened, "empty parentheses", "remove them or write a term")
-            at += 1
-        if depth:
-            raise self.fail(
-                depth[-1], "opening parenthesis is never closed", "add ) after the group"
-            )
-
-    def _check_vendors(self) -> None:
-        for each in spellings(self.query):
-            who = "" if each.vendor == "lower case" else f" is {each.vendor}'s spelling"
-            what = f"`{each.found}`{who}" if who else f"operators are in capitals: `{each.found}`"
-            note = f" ({each.note})" if each.note else ""
-            whole = translated(self.query)
-            raise self.fail(each.start, what, f"write {each.ours}{note}; the query: {whole}")
-
-    def _unexpected(self, error: UnexpectedInput) -> RuleError:
-        if isinstance(error, UnexpectedCharacters):
-            at = error.pos_in_stream or 0
-            return self.fail(at, f"unexpected {self.query[at]!r}", "remove it or put it in quotes")
-        if isinstance(error, UnexpectedToken):
-            token = error.token
-            if token.type == "$END":
-                at = len(self.query.rstrip())
-                last = self.query.split()[-1] if self.query.split() else ""
-                return self.fail(at, f"the query ends after `{last}`", "add a term")
-            at = token.start_pos or 0
-            if token.type in ("AND", "OR", "NEAR", "ONEAR", "NOT_NEAR", "SENT", "PARA"):
-                return self.fail(
-                    at,
-                    f"`{token}` needs a term before it",
-                    "add a term, or quote the word: " + f'"{token}"',
-                )
-            if token.type == "RPAR":
-                return self.fail(at, "a term is missing before the parenthesis", "add a term")
-            return self.fail(at, f"unexpected `{token}`", "write AND or OR between terms")
-        return self.fail(0, "the query can't be read", "write terms joined by AND or OR")
-
     # ------------------------------------------------------------------------- the meaning
     def node(self, tree: Any, where: _Where) -> Node:
+        """Return what a part of the query means."""
+        self._depth += 1
+        if self._depth > 2 * MAX_DEPTH:
+            raise self.fail(_start(tree), "operators nested too deeply", "split the rule in two")
+        node = self._meaning(tree, where)
+        self._depth -= 1
+        return node
+
+    def _meaning(self, tree: Any, where: _Where) -> Node:
         kind = tree.data
         children = tree.children
         if kind == "either":
@@ -297,6 +217,9 @@ class _Reader:
         return f"write {grouped('OR')} or {grouped('AND')}"
 
     def _proximity(self, children: list[Any], where: _Where) -> Node:
+        if len(children) > MAX_DEPTH:
+            at = _start(children[MAX_DEPTH])
+            raise self.fail(at, "too many operators in a row", "split the rule in two")
         left = self.node(children[0], where)
         self._positional(left, children[0])
         for operator, operand in zip(children[1::2], children[2::2], strict=True):
@@ -463,19 +386,6 @@ def _end(tree: Any) -> int:
     if isinstance(tree, Token):
         return tree.end_pos or 0
     return _end(tree.children[-1])
-
-
-def _regex_end(query: str, at: int) -> int:
-    end = at + 1
-    while end < len(query) and query[end] != "\n":
-        if query[end] == "\\":
-            end += 2
-            continue
-        if query[end] == "/":
-            after = query[end + 1 : end + 2]
-            return end + 1 if end > at + 1 and (not after or after in " \t\n)") else 0
-        end += 1
-    return 0
 
 
 def _is_positional(node: Node) -> bool:
