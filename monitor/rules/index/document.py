@@ -33,11 +33,11 @@ _ABBREVIATIONS = frozenset(
 class Row:
     """The slots of one paragraph: ``count`` of them from ``low`` on, read from ``chunks``.
 
-    ``odd`` lists the chunks that are not exactly one slot: (first slot from ``low``, number of
-    slots, number of the chunk).
+    ``odd`` lists the chunks that are not exactly one slot: (number of slots, number of the chunk);
+    ``odd_at`` the slots at which they begin, counted from ``low``.
     """
 
-    __slots__ = ("chunks", "count", "field", "low", "number", "odd", "starts")
+    __slots__ = ("chunks", "count", "field", "low", "number", "odd", "odd_at", "starts")
 
     def __init__(self, field: int, number: int, low: int, chunks: list[str]) -> None:
         self.field = field
@@ -45,7 +45,8 @@ class Row:
         self.low = low
         self.chunks = chunks
         self.count = 0
-        self.odd: list[tuple[int, int, int]] = []
+        self.odd: list[tuple[int, int]] = []
+        self.odd_at: list[int] = []
         self.starts: list[int] | None = None
 
 
@@ -114,13 +115,12 @@ class Slots:
         """Return the range of a paragraph's slot, counted from its first."""
         number, part = slot, 0
         if row.odd:
-            at = bisect_right(row.odd, slot, key=_first) - 1
+            at = bisect_right(row.odd_at, slot) - 1
             if at >= 0:
-                first, count, odd = row.odd[at]
-                if slot < first + count:
-                    number, part = odd, slot - first
-                else:
-                    number = odd + 1 + slot - first - count
+                part = slot - row.odd_at[at]
+                count, number = row.odd[at]
+                if part >= count:
+                    number, part = number + 1 + part - count, 0
         chunk = row.chunks[number]
         start = (row.starts or self._starts(row))[number]
         if chunk.isalpha() and chunk.isascii():
@@ -197,10 +197,6 @@ class Slots:
     def sentence(self, slot: int) -> int:
         """Return the number of the sentence a slot lies in."""
         return bisect_right(self.sentence_starts, slot)
-
-
-def _first(odd: tuple[int, int, int]) -> int:
-    return odd[0]
 
 
 @lru_cache(maxsize=65_536)

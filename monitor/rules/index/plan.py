@@ -72,7 +72,8 @@ class Planner:
         self.trie = trie
         self.labels: dict[Label, int] = {}
         self.names: list[Label] = []
-        self.usual: dict[int, int] = {}
+        self.usual: list[int] = []
+        """By form: the label that the first rule gave it; -1 where none did."""
         self._remembered: dict[int, tuple[Term, Group, int]] = {}
         self._groups: dict[int, tuple[Node, tuple[Group, tuple[int, ...]]]] = {}
 
@@ -165,13 +166,22 @@ class Planner:
                 number = self.trie.add(form)
                 forms.append(number)
                 labels.append(label)
-                usual = usual and self.usual.setdefault(number, label) == label
+                usual = self._usual(number, label) and usual
             if entity is None and usual:
                 remembered[id(term)] = (term, tuple(forms[begin:]), label)
         result = (tuple(forms), () if usual else tuple(labels))
         if shared:
             self._groups[id(node)] = (node, result)
         return result
+
+    def _usual(self, form: int, label: int) -> bool:
+        """Whether ``label`` is what rules usually call a form: the first one is."""
+        labels = self.usual
+        if form >= len(labels):
+            labels.extend([-1] * (form + 1 - len(labels)))
+        if labels[form] < 0:
+            labels[form] = label
+        return labels[form] == label
 
     def _necessary(self, node: Node) -> list[Group]:
         """Groups that must each have a hit for ``node`` to hold; empty if nothing can be said."""

@@ -187,12 +187,14 @@ class ArrayPostings:
             self._upward = np.arange(2 * total, dtype=np.int32)
         at = (first - ends + counts).repeat(counts) + self._upward[:total]
         present[known] = 1
-        kept = present.take(self._others.take(at, 0)).view(np.uint64).ravel().nonzero()[0]
+        others = self._others.take(at, 0)
+        there = present.take(others)
+        kept = there.view(np.uint64).ravel().nonzero()[0]
         numbers = self._numbers.take(at.take(kept))
         fine = (~present.take(self._vetoes.take(numbers, 0)).any(1)).nonzero()[0]
         present[known] = 0
-        numbers = numbers.take(fine)
-        chosen = sorted(set(numbers.tolist()))
+        numbers = numbers.take(fine).tolist()
+        chosen = sorted(set(numbers))
         plans, unsure = self._plans, self._unsure
         if unsure and not unsure.keys().isdisjoint(chosen):
             absent = (found.keys() | bundles).isdisjoint
@@ -200,27 +202,36 @@ class ArrayPostings:
 
         def tell() -> dict[int, Met]:
             rows = kept.take(fine)
-            anchors = known.take(ends.searchsorted(rows, "right")).tolist()
-            others = self._others.take(at.take(rows), 0).tolist()
-            return self._met(numbers.tolist(), anchors, others, found)
+            anchors = known.take(ends.searchsorted(rows, "right"))
+            which = there.take(rows, 0).nonzero()
+            met = others.take(rows, 0)[which]
+            return self._met(numbers, anchors.tolist(), which[0].tolist(), met.tolist())
 
         return in_order([plans[number] for number in chosen], always), tell
 
     def _met(
-        self, numbers: list[int], anchors: list[int], others: list[list[int]], found: Numbers
+        self, numbers: list[int], anchors: list[int], rows: list[int], forms: list[int]
     ) -> dict[int, Met]:
         """Return which forms met the groups of the simple plans among ``numbers``, each posted
-        under the form in ``anchors``, the other group in ``others``."""
+        under the form in ``anchors``; ``forms`` are those of its other group, by ``rows``."""
         out: dict[int, Met] = {}
-        for number, anchor, other in zip(numbers, anchors, others, strict=True):
+        simple, limit = self._simple, self._forms
+        first: dict[int, int] = {}  # the row that tells of a plan's other group
+        for row, (number, anchor) in enumerate(zip(numbers, anchors, strict=True)):
             if number in out:
                 out[number][0].append(anchor)
-            elif self._simple[number]:
+            elif simple[number]:
                 out[number] = [[anchor]]
-                if forms := [form for form in other if form in found]:
-                    out[number].append(forms)
+                first[row] = number
+        for row, form in zip(rows, forms, strict=True):
+            if form < limit and row in first:
+                met = out[first[row]]
+                if len(met) == 1:
+                    met.append([form])
+                else:
+                    met[1].append(form)
         plans = self._plans
-        return {id(plans[number]): groups for number, groups in out.items()}
+        return {id(plans[number]): met for number, met in out.items()}
 
 
 def in_order(one: list[Plan], other: list[Plan]) -> list[Plan]:

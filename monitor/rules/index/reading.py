@@ -157,7 +157,8 @@ def _unrolled(passed: list[Any], row: list[Any], jumps: Jumps, here: Row) -> int
             each = passed[number]
             for offset, spanned, word in each.joined:
                 jumps.setdefault(len(row) + offset, []).append((spanned, word))
-            here.odd.append((len(row) - here.low, len(each.parts), number))
+            here.odd.append((len(each.parts), number))
+            here.odd_at.append(len(row) - here.low)
             row += each.parts
             slots += len(each.parts)
     row += passed[done:]

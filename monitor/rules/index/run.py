@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAX_HITS = 100
 """Hits given with a match, the first ones; nobody reads more, and each costs time."""
 
+_FEW = 20
+"""Matches below which their forms are looked up one by one (measured)."""
 Entry = tuple[int, int, int, Hit]
 """(first slot, last slot, label, hit): sorts by place without comparing hits."""
 Read = tuple[list[Entry], float, list[int]]
@@ -47,6 +49,8 @@ class Run:
 
     def matches(self, candidates: Sequence[Plan]) -> tuple[Match, ...]:
         """Return the matches of those candidates that hold."""
+        if len(candidates) < _FEW:
+            self._tell = None
         if self.index.ignore is not None:
             candidates = [plan for plan in candidates if not (plan.ignores and self.ignored())]
         return tuple(
@@ -145,19 +149,21 @@ class Run:
         near: dict[int, set[Span]] = {}
         for left, right, n, ordered in plan.nears:
             lefts, rights = self._spans(plan.groups[left]), self._spans(plan.groups[right])
-            kept = near_each_other(lefts, rights, n, ordered, self.slots.breaks)
-            near[left], near[right] = kept or (set(), set())
+            if len(lefts) > 1 or len(rights) > 1:
+                kept = near_each_other(lefts, rights, n, ordered, self.slots.breaks)
+                near[left], near[right] = kept or (set(), set())
         out: list[Entry] = []
         for at, group in enumerate(plan.groups):
-            within = near.get(at)
+            labels, within = plan.labels[at], near.get(at)
             for place, form in enumerate(group):
                 if form in self.found:
-                    labels = plan.labels[at]
-                    label = labels[place] if labels else self._usual(form)
-                    if within is None:
-                        out += self._under(form, label)
-                    else:
+                    if within is not None:
+                        label = labels[place] if labels else self._usual(form)
                         out += self._made([s for s in self.found[form] if s in within], label)
+                    elif labels:
+                        out += self._under(form, labels[place])
+                    else:
+                        out += (self._entries.get(form) or self._of(form))[0]
         return _sorted(out)
 
     def _usual(self, form: int) -> int:
