@@ -43,6 +43,7 @@ class Leaves:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.problems: list[RuleProblem] = []
+        self.asks_language = False  # whether a rule depends on the language of a text
         self._contexts: dict[tuple[Inflect, tuple[str, ...]], Context] = {}
         self._lists: dict[tuple[str, Inflect, tuple[str, ...]], Node | None] = {}
         self._open_lists: list[str] = []
@@ -51,6 +52,7 @@ class Leaves:
         """Return what terms fold; ``named`` are the languages that their rule names."""
         known = self._contexts.get((inflect, named))
         if known is None:
+            self.asks_language |= inflect == "stem"
             languages = (named or tuple(LANGUAGES)) if inflect == "stem" else ("en",)
             known = self._contexts[inflect, named] = Context(inflect, languages, named)
         return known
@@ -181,6 +183,7 @@ class Leaves:
         """A condition on a label: any of ``items``; raises ``RuleError``."""
         values: list[str] = []
         terms: list[Term] = []
+        self.asks_language |= field == "language"
         for index, item in enumerate(items):
             at = (*path, index)
             text = self.scalar(item, at).strip()

@@ -19,6 +19,7 @@ from monitor.rules.index.labels import Labels
 from monitor.rules.index.plan import forms_of
 from monitor.rules.index.trie import Trie
 from monitor.rules.index.wording import any_of, wording_of
+from monitor.rules.language.detect import make_ready
 from monitor.rules.lint import TWINS_LIMIT, lint_rule, twins
 from monitor.rules.problems import RuleProblem
 from monitor.values import Document, EntityMention, Match, Wording
@@ -159,6 +160,8 @@ class RuleSet:
         taken = [rule for rule in compiled if rule is not None and rule.settings.enabled]
         if None in compiled or self._index.edits + len(change) > EDITS:
             return compile_rules(settings, self._index.today, self.frequencies())
+        if builder.clauses.asks_language:
+            make_ready()
         index = self._index.edited(taken, gone)
         index.planner.forget()
         builder.forget()
@@ -246,6 +249,8 @@ def compile_rules(
                 looked_at.append(rule)
         findings = [f for rule in looked_at for f in lint_rule(rule, settings)]
         builder.problems.extend(dict.fromkeys([*findings, *twins(looked_at)]))
+        if builder.clauses.asks_language:
+            make_ready()
         builder.forget()
         index.planner.forget()
         index.anchor(frequencies or Frequencies())

@@ -58,6 +58,11 @@ def detect(text: str) -> str:
     return str(language) if probability >= MIN_PROBABILITY else ""
 
 
+def make_ready() -> None:
+    """Read the model now (0.5 s), rather than with the first text in the middle of other work."""
+    _identifier()
+
+
 @cache
 def _identifier() -> Any:
     from py3langid.langid import (  # type: ignore[import-untyped]
