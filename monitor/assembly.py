@@ -205,5 +205,6 @@ def _add_web(
         metrics,
         daemon.current_states,
         daemon.progress,
+        lambda: daemon.trouble.words,
     )
     daemon.web = beside_the_daemon(web_app(source), daemon.current_watching().settings.web.listen)

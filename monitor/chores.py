@@ -15,7 +15,6 @@ from monitor.alerts.plan import baseline_alert
 from monitor.alerts.rounds import Rounds
 from monitor.baseline import BLOB, BaselineLog
 from monitor.config.models import RetentionSettings, Settings
-from monitor.errors import StateError
 from monitor.rules import RuleSet
 from monitor.rules.index.frequencies import BLOB as FREQUENCIES
 from monitor.sources import rhythm
@@ -58,23 +57,16 @@ async def tell_baseline(
 
 async def make_rounds(store: Store, desk: Desk, settings: Settings, now: datetime) -> bool:
     """Release what was held, post digests, ask again where nobody answered."""
-    try:
-        return bool(await Rounds(store, desk).run(settings, now))
-    except StateError as error:
-        log.error("held alerts wait for the next round", extra={"reason": str(error)})
-        return False
+    return bool(await Rounds(store, desk).run(settings, now))
 
 
 async def tell_ops(
     ops: OpsDesk, settings: Settings, watched: Sequence[tuple[Feed, FeedState]], now: datetime
 ) -> None:
     """Tell the ops channel how the feeds fare, and once a day that all is well."""
-    try:
-        await ops.run(
-            settings, watched, now, lambda state: rhythm.from_text(state.extra.get("rhythm")).rate
-        )
-    except StateError as error:
-        log.error("ops is told in the next round", extra={"reason": str(error)})
+    await ops.run(
+        settings, watched, now, lambda state: rhythm.from_text(state.extra.get("rhythm")).rate
+    )
 
 
 async def prune(

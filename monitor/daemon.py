@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -31,6 +32,7 @@ from monitor.sources.parse import ParsePool
 from monitor.sources.schedule import after_set_back
 from monitor.store.port import FeedState, PollCommit, Store
 from monitor.systemd import Notifier
+from monitor.trouble import Trouble
 from monitor.values import Document
 from monitor.watching import Watching
 
@@ -93,6 +95,7 @@ class Daemon:
         self.web: AbstractAsyncContextManager[str | None] | None = None  # the status page
         self.observer: Observer | None = None
         self.notifier = Notifier({})
+        self.trouble = Trouble(clock, lambda words: self.notifier.status(words))
         self._finished: Counter[str] = Counter()  # ticks that came to their end, by name
         self.listener: SocketMode | None = None  # people's buttons and /watch, if Slack has them
 
@@ -167,10 +170,11 @@ class Daemon:
         self._stopping.set()
 
     def handle_signals(self) -> None:
-        """SIGTERM and SIGINT end the daemon, SIGHUP reloads its configuration."""
+        """SIGTERM and SIGINT end the daemon, a second one at once; SIGHUP reloads its
+        configuration."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self._on_stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
 
     async def once(self, due_only: bool) -> int:
@@ -252,6 +256,8 @@ class Daemon:
             polled = await self._fetch_one(state)
             self._undecided.add(state.key)
             await self._polled.put(polled)
+        except StateError as error:
+            self.trouble.met(error)  # the claim polls it again
         except Exception:
             # A fault of ours in one feed's poll must not end the others; the claim polls it again.
             log.exception("poll failed unexpectedly", extra={"feed": state.key})
@@ -298,7 +304,7 @@ class Daemon:
             try:
                 await self._commit(batch)
             except StateError as error:
-                log.error("store failed; polls will be repeated", extra={"reason": str(error)})
+                self.trouble.met(error)
                 await asyncio.sleep(STORE_PAUSE)
                 await self._reload_index()
 
@@ -307,6 +313,7 @@ class Daemon:
             done = await self._require_pipeline().commit(batch)
         finally:
             self._undecided.difference_update(polled.feed.key for polled in batch)
+        self.trouble.over()
         failed = 0
         for polled, state in zip(batch, done.states, strict=True):
             self._states[state.key] = state
@@ -379,6 +386,13 @@ class Daemon:
         )
         self.notifier.ready()
 
+    def _on_stop(self, number: int) -> None:
+        if self._stopping.is_set():
+            log.warning("ending at once: what was under way is taken up at the next start")
+            logging.shutdown()
+            os._exit(128 + number)
+        self.stop()
+
     def _on_hangup(self) -> None:
         log.info("SIGHUP: looking at the configuration")
         self._defer_soon("reload")
@@ -405,7 +419,11 @@ class Daemon:
         self, name: str, task: Callable[[], Awaitable[None]]
     ) -> Callable[[str], Awaitable[None]]:
         async def run(_key: str) -> None:
-            await task()
+            try:
+                await task()
+            except StateError as error:
+                self.trouble.met(error)
+            # A round that met a full disk came round: to start anew would not help it.
             self._finished[name] += 1
 
         return run
@@ -434,7 +452,7 @@ class Daemon:
                 self._pipeline = await self._make_pipeline()
                 return
             except StateError as error:
-                log.error("store still fails", extra={"reason": str(error)})
+                self.trouble.met(error)
                 await asyncio.sleep(STORE_PAUSE)
 
     async def _drain(self, decider: asyncio.Task[None]) -> None:

@@ -30,6 +30,10 @@ class Notifier:
     def ready(self) -> None:
         self._send("READY=1\nSTATUS=watching")
 
+    def status(self, trouble: str) -> None:
+        """Show what keeps the watch from its work; "" when nothing does."""
+        self._send(f"STATUS={trouble or 'watching'}")
+
     def reloading(self) -> None:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 

@@ -268,8 +268,9 @@ class Worker(Daemon):
                 feeds = list(self._watching.feeds.values())
                 self._states = dict(await self._pg.sync_feeds(feeds, self._clock.now()))
         except StateError as error:
-            log.warning("the database is out of reach", extra={"reason": str(error)})
+            self.trouble.met(error)
             return
+        self.trouble.over()
         self._jobs.may_lead = not self._member.waits
 
     def _metrics(self) -> dict[str, object]:
@@ -311,8 +312,7 @@ class Worker(Daemon):
             if await self._shards.poll(int(key)) and not await self._too_much_waits():
                 await self._jobs.defer("poll_shard", key)
         except StateError as error:
-            # Their claims end, and they are polled again.
-            log.error("store failed; polls will be repeated", extra={"reason": str(error)})
+            self.trouble.met(error)  # their claims end, and they are polled again
 
     async def _store_unread(self, polls: Sequence[Polled]) -> None:
         states = await self._require_pipeline().commit_unread(polls)
@@ -329,7 +329,7 @@ class Worker(Daemon):
                 await work()
             except StateError as error:
                 self._fresh = False
-                log.error("store failed; it is tried again", extra={"reason": str(error)})
+                self.trouble.met(error)
 
         return run
 

@@ -33,11 +33,13 @@ def machine_routes(source: Source) -> list[Route]:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        """The store answers and polling comes round."""
+        """The store answers, takes what is new, and polling comes round."""
         try:
             await source.store.outbox_next()
         except StateError:
             return PlainTextResponse("the store does not answer\n", 503)
+        if source.trouble():
+            return PlainTextResponse("what is new can't be stored: the log says why\n", 503)
         if source.stalled() > STALLED:
             return PlainTextResponse("polling has not come round for a minute\n", 503)
         return PlainTextResponse("ok\n")

@@ -26,7 +26,8 @@ WORKSPACE_REMEMBERED = 60.0  # seconds
 @dataclass(slots=True)
 class Source:
     """``states`` gives the daemon's own view of its feeds, ``progress`` how often polling and
-    delivery came round; both None where the page runs by itself. ``config`` is the file."""
+    delivery came round; both None where the page runs by itself. ``trouble`` says why nothing can
+    be stored, if so. ``config`` is the file."""
 
     store: Store
     clock: Clock
@@ -36,6 +37,7 @@ class Source:
     metrics: Metrics | None = None
     states: Callable[[], Mapping[str, FeedState]] | None = None
     progress: Callable[[], tuple[int, int]] | None = None
+    trouble: Callable[[], str] = str
     _states: dict[str, FeedState] | None = field(default=None, init=False)
     _asked: float = field(default=0.0, init=False)
     _following: asyncio.Task[None] | None = field(default=None, init=False)

@@ -17,10 +17,15 @@ PATIENCE = 30.0  # seconds; generous, since machines are noisy: a wait ends as s
 
 
 class Process:
-    """`bot.py` with its output collected while it runs."""
+    """`bot.py` with its output collected while it runs; ``before`` is a command that starts it."""
 
     def __init__(
-        self, *args: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: str | None = None
+        self,
+        *args: str,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         environment = {
             key: value
@@ -30,7 +35,7 @@ class Process:
         environment.update(env or {})
         environment["PYTHONWARNINGS"] = "error"
         self.popen = subprocess.Popen(
-            [sys.executable, str(ROOT / "bot.py"), *args],
+            [*before, sys.executable, str(ROOT / "bot.py"), *args],
             cwd=cwd,
             env=environment,
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
