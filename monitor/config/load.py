@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -25,6 +27,9 @@ from monitor.config.positions import Positions
 from monitor.config.secrets import LITERAL_TOKEN, Resolved, resolve
 from monitor.config.yaml import TEXT_SECTIONS, Empty, YamlError
 from monitor.errors import ConfigError, Place, Problem
+
+TELLING = 4  # characters of a value below which it can't be told from a word
+MASKED_FROM = 8  # characters by which a value is known again where it is cut short
 
 
 def load(
@@ -77,7 +82,7 @@ def load(
         problems += check_settings(settings, addresses, positions, folder)
         if resolved.literal:
             problems += _mode_warning(path)
-    problems = _in_order(problems, merged)
+    problems = _in_order([_without_values(each, resolved) for each in problems], merged)
     if settings is None or not usable or any(problem.level == "error" for problem in problems):
         raise ConfigError(problems)
     return Loaded(
@@ -254,6 +259,28 @@ def _in_order(problems: list[Problem], merged: Merged) -> list[Problem]:
         return (rank.get(place.file, 0), place.line, place.column) if place else (-1, 0, 0)
 
     return sorted(dict.fromkeys(map(_in_one_line, problems)), key=key)
+
+
+def _without_values(problem: Problem, resolved: Resolved) -> Problem:
+    """Name the variable where its value would be shown: it may be a secret in a wrong place."""
+    stand_ins = dict.fromkeys(resolved.values, "…")
+    stand_ins |= {value: f"${{{name}}}" for name, value in resolved.used.items() if value}
+    texts = [problem.message, problem.hint, problem.excerpt]
+    for value in sorted(stand_ins, key=len, reverse=True):
+        if len(value) >= TELLING:
+            texts = [_masked(text, value, stand_ins[value]) for text in texts]
+    return replace(problem, message=texts[0], hint=texts[1], excerpt=texts[2])
+
+
+def _masked(text: str, value: str, stand_in: str) -> str:
+    """Put ``stand_in`` in the place of ``value``, also where that is cut short."""
+    begins, at = value[:MASKED_FROM], 0
+    while (at := text.find(begins, at)) >= 0:
+        same = zip(text[at:], value, strict=False)
+        shown = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], same))
+        text = text[:at] + stand_in + text[at + shown :]
+        at += len(stand_in)
+    return text
 
 
 def _in_one_line(problem: Problem) -> Problem:

@@ -33,6 +33,7 @@ MAX_SCALARS = 1_000_000  # ten thousand rules have about 100,000
 MAX_SCALAR = 65_536  # characters of one text
 
 # U+0085, U+2028 and U+2029 are line breaks to YAML 1.1, which folds them away.
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 # Where `null` and `~` are words like others; elsewhere they mean that a key is absent.
 TEXT_SECTIONS = frozenset({"rules", "entities", "lists", "ignore"})
@@ -102,7 +103,8 @@ def decode(raw: bytes, file: str) -> str:
     if unsafe:
         name = "a NUL byte" if unsafe[0] == "\x00" else f"a control character ({unsafe[0]!r})"
         raise YamlError(Problem(f"{name} in the file", _place(text, unsafe.start(), file)))
-    return text
+    # A lone carriage return ends a line too (YAML 1.1, section 4.1.4): here all are counted alike.
+    return _LONE_RETURN.sub("\n", text)
 
 
 def _place(text: str, index: int, file: str) -> Place:

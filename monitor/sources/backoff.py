@@ -17,7 +17,9 @@ REFUSED_WAIT = timedelta(hours=4)  # after 401, 403 and 429, as Unread's fetcher
 REVERT_AFTER = 3  # failures at an adopted address until the configured one is asked again
 # The longest wait, by what is likely to blame. Our own connection comes back without notice, a
 # server's fault is mended in hours, a wrong address by somebody's hand.
-OURS = frozenset({"timeout", "dns", "connect", "connection_lost", "truncated", "proxy", "error"})
+OURS = frozenset(
+    {"timeout", "dns", "connect", "connection_lost", "truncated", "proxy", "descriptors", "error"}
+)
 LONGEST_OURS = timedelta(hours=1)
 LONGEST_THEIRS = timedelta(hours=4)
 LONGEST = timedelta(hours=24)

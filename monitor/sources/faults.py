@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from urllib.parse import urlsplit
 
@@ -58,6 +59,12 @@ def transport_failure(url: str, error: httpx.TransportError) -> FetchError:
         if isinstance(cause, ssl.SSLError):
             return FetchError(
                 f"No secure connection ({cause.reason or 'TLS error'}); tell the publisher", "tls"
+            )
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            return FetchError(
+                f"No more connections can be opened here ({cause.strerror}): raise the limit "
+                "(`ulimit -n`, LimitNOFILE=); it is tried again later",
+                "descriptors",
             )
     text = str(error)
     if isinstance(error, httpx.ConnectError):

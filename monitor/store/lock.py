@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +10,9 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from monitor.errors import AlreadyRunning, StateError
+from monitor.store.place import network_file_system
+
+log = logging.getLogger(__name__)
 
 LOCK_NAME = "newswatch.lock"
 PID_NAME = "newswatch.pid"
@@ -36,6 +40,7 @@ class StateLock:
             self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
             self._write_pid()
+            self._warn_of_a_network()
         except Timeout as error:
             holder = self._holder()
             who = f"process {holder}" if holder else "another process"
@@ -64,6 +69,14 @@ class StateLock:
             os.write(handle, f"{os.getpid()}\n".encode())
         finally:
             os.close(handle)
+
+    def _warn_of_a_network(self) -> None:
+        if kind := network_file_system(self._dir):
+            log.warning(
+                f"{self._dir} lies on a network file system ({kind}), where neither the lock nor "
+                "the database's journal is safe: set `state:` to a local folder, or to "
+                "postgresql://…"
+            )
 
     def _holder(self) -> int | None:
         try:

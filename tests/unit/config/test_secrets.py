@@ -245,3 +245,13 @@ def test_the_digest_knows_variables_and_secret_files(tmp_path: Path) -> None:
     assert one.digest == same.digest
     assert len({one.digest, two.digest, none.digest}) == 3
     assert "one" not in one.digest
+
+
+@pytest.mark.parametrize("value", ["xoxb-1234-secret", "xoxb-" + "long" * 40 + "-secret"])
+def test_a_value_in_a_wrong_place_is_named_and_not_shown(tmp_path: Path, value: str) -> None:
+    path = write(tmp_path, 'retention: {max_size: "${TOKEN}"}\nrules: []\n')
+    with pytest.raises(ConfigError) as caught:
+        load(path, {"TOKEN": value})
+    said = "\n".join(f"{problem}\n{problem.excerpt}" for problem in caught.value.problems)
+    assert "`${TOKEN}" in said
+    assert value[:9] not in said
