@@ -1,4 +1,4 @@
-.PHONY: run test docs quality lint lock help chaos chaos-long soak chaos-cluster chaos-cluster-long
+.PHONY: run test docs quality lint lock help chaos chaos-long soak fuzz chaos-cluster chaos-cluster-long
 .DEFAULT_GOAL := help
 
 # One more than there are cores: many tests wait for a process or a clock.
@@ -34,9 +34,15 @@ chaos-long: ## The same until it was killed 5,000 times, and 300 times at every 
 	@scripts/setup requirements-dev.lock
 	@.venv/bin/python -m tests.chaos --kills 5000 --each 300 $(ARGS)
 
-soak: ## A month of 1,000 feeds in virtual time
+soak: ## A month of 1,000 feeds in virtual time, and what 100,000 polls leave in memory
 	@scripts/setup requirements-dev.lock
 	@.venv/bin/python -m tests.soak --feeds 1000 --days 30 $(ARGS)
+	@.venv/bin/python -m tests.soak.leak --polls 100000
+
+fuzz: ## A million mutations of what strangers and users write, and atheris for 10 minutes a target
+	@scripts/setup requirements-dev.lock
+	@.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/python -m pip install --quiet 'atheris>=2.3' || true
+	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 chaos-cluster: ## The same for three workers on a PostgreSQL of its own, which fails too
 	@scripts/setup requirements-dev.lock

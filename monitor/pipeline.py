@@ -25,6 +25,7 @@ from monitor.ids import new_id
 from monitor.memory import Memory
 from monitor.polls import Committed, Draft, Polled, digests_name, seen, without_errors
 from monitor.sources.articles import ArticleReader
+from monitor.sources.character import with_character
 from monitor.sources.fetch import Fetcher, FetchOutcome
 from monitor.sources.holds import with_hold
 from monitor.sources.parse import ParsePool
@@ -35,7 +36,7 @@ from monitor.store.port import EntryMatch, FeedState, FoundEntry, PollCommit, St
 from monitor.stories.identity import Identified, identify, keys_of
 from monitor.stories.sleepers import AWAKE, text_of
 from monitor.stories.summary import summarise
-from monitor.stories.urls import canonical_url
+from monitor.stories.urls import canonical_url, site
 from monitor.stories.weights import WINDOW
 from monitor.values import Document, Entry, Feed, Match, Story, StoryDecision
 from monitor.waking import Batch, wake
@@ -209,6 +210,8 @@ class Pipeline:
             self._pace,
         )
         new_state = with_hold(new_state, polled.outcome, now)
+        if parsed is not None:
+            new_state = with_character(new_state, parsed, [f.entry for f in fresh], site, now)
         if errors:
             log.warning(
                 "items that are error pages were left out",

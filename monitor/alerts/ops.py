@@ -27,6 +27,7 @@ from monitor.values import Alert, Feed, Severity
 log = logging.getLogger(__name__)
 
 BLOB = "alerts/ops"
+BECAME = "became"  # the note of a feed that has changed its character
 LONGEST_HELD = timedelta(days=7)  # an alert that was held for longer is missing in the figures
 DAILY_AT = 8  # o'clock, local: the line about the day before
 NAMED = 5  # errors named in the words about a refused configuration
@@ -52,6 +53,7 @@ class Memory:
     figures: Figures = field(default_factory=Figures)
     told_day: date | None = None
     dead: int = 0
+    became: dict[str, str] = field(default_factory=dict)  # feed → when the change told of was
 
 
 _MEMORY = TypeAdapter(Memory)
@@ -102,6 +104,7 @@ class OpsDesk:
             for feed, state in feeds
         ]
         rows = [ops_row(alert, now) for alert in look(memory.feeds, watched, OPS, now)]
+        rows += self._changed(watched, now)
         rows += await self._dead(now)
         rows += await self._daily(settings, len(watched), now)
         return await self._keep(rows, settings)
@@ -146,6 +149,27 @@ class OpsDesk:
             queued = await self._store.enqueue(rows)
         await self._store.put_blobs({BLOB: _MEMORY.dump_json(self.memory)})
         return queued
+
+    def _changed(self, watched: Sequence[Watched], now: datetime) -> list[OutboxRow]:
+        """Tell of feeds that have become others (``monitor.sources.character``), once each."""
+        known, rows = self.memory.became, []
+        found = {each.feed.key: each for each in watched if BECAME in each.state.extra}
+        for key, each in found.items():
+            note = each.state.extra[BECAME]
+            if not isinstance(note, dict) or known.get(key) == note.get("at"):
+                continue
+            known[key] = str(note.get("at"))
+            alert = _notice(
+                f"feeds/became/{key}/{known[key]}",
+                f"Feed {each.feed.name} has changed",
+                now,
+                reason=f"{note.get('words')}. If it has other owners now, remove it.",
+                severity=Severity.NORMAL,
+            )
+            rows.append(ops_row(alert, now))
+        for key in known.keys() - found.keys():
+            del known[key]
+        return rows
 
     async def _dead(self, now: datetime) -> list[OutboxRow]:
         """Tell when the number of dead messages has grown."""

@@ -144,6 +144,7 @@ def health_of(feed: Feed, state: FeedState | None) -> dict[str, Any]:
         "failures": state.failures if state else 0,
         "disabled": state.disabled_reason if state else None,
         "moved_to": state.moved_to if state else None,
+        "became": extra.get("became"),
         "entries": extra.get("entries"),
         "entries_seen": state.entries_seen if state else 0,
         "newest": extra.get("newest"),

@@ -2,7 +2,7 @@
 
 A case is covered by a test that names its id (``SSRF-55``, ``test_ssrf_55_…``). Cases whose test
 was there before under a name of its own are listed in ``HELD_BY``; those that no test here can
-hold are in ``NOT_RUN``, each with its reason.
+hold are in ``NOT_RUN``, each with its reason; there are none left.
 """
 
 from __future__ import annotations
@@ -73,17 +73,7 @@ HELD_BY = {
     "test_polite_13_one_host_is_asked_at_a_bounded_rate",
 }
 
-NOT_RUN = {
-    "STATE-05": "power loss needs a block device that forgets writes; kill -9 is no substitute",
-    "STATE-15": "needs an NFS mount",
-    "STATE-17": "by decision: a second signal changes nothing, since the drain ends after 8 s",
-    "STATE-21": "needs descriptors used up from outside; STATE-20 shows that none are lost",
-    "DEDUP-14": "not built: a feed that changes its language or site gives no notice",
-    "OUTAGE-05": "needs the long run on a virtual clock, which is not built",
-    "OUTAGE-07": "needs the long run on a virtual clock, which is not built",
-    "OPS-05": "needs a container engine",
-    "OPS-07": "needs a network namespace with filter rules, that is root on a host",
-}
+NOT_RUN: dict[str, str] = {}
 
 
 def every_case() -> list[str]:

@@ -142,7 +142,7 @@ class Site:
         """Return what to send, after how many seconds, and whether to close; None: nothing."""
         feed = self.feeds.get(path)
         if feed is None:
-            return _head(404, 0), 0.0, False
+            return head(404, 0), 0.0, False
         now = self.seconds
         self._score(feed, headers, now)
         fault = self._fault(feed, now)
@@ -151,38 +151,38 @@ class Site:
             case "hang":
                 return None
             case "gone":
-                return _head(404, 0), 0.0, False
+                return head(404, 0), 0.0, False
             case "error":
-                return _head(500, 0), 0.0, False
+                return head(500, 0), 0.0, False
             case "busy":
                 feed.not_before = now + RETRY_AFTER
-                return _head(503, 0, f"Retry-After: {RETRY_AFTER}"), 0.0, False
+                return head(503, 0, f"Retry-After: {RETRY_AFTER}"), 0.0, False
             case "page":
                 feed.etags = ()  # what has ceased to be a feed is asked for as a whole
                 body = b"<html><body>Sign in</body></html>"
-                return _head(200, len(body), "Content-Type: text/html") + body, 0.0, False
+                return head(200, len(body), "Content-Type: text/html") + body, 0.0, False
         listed = self._listed(feed, now)
         etag = f'"{listed[-1].number if listed else 0}-{len(listed)}"'
         if headers.get("if-none-match") == etag and not fault:
             self.manners.unchanged += 1
-            return _head(304, None, f"ETag: {etag}"), 0.0, False
+            return head(304, None, f"ETag: {etag}"), 0.0, False
         body = self._document(feed, listed)
         more = [f"ETag: {etag}", "Content-Type: application/rss+xml"]
         if fault == "cut_gzip":
             body = gzip.compress(body, 1, mtime=0)
             return (
-                _head(200, len(body) * 2 // 3, *more, "Content-Encoding: gzip")
+                head(200, len(body) * 2 // 3, *more, "Content-Encoding: gzip")
                 + body[: len(body) * 2 // 3],
                 0.0,
                 True,
             )
         if fault in ("cut", "reset"):
-            whole = _head(200, len(body), *more) + body
+            whole = head(200, len(body), *more) + body
             if fault == "reset":
                 feed.asked_at = float("-inf")  # no answer at all: it may be asked again at once
             return whole[: len(whole) // 2] if fault == "cut" else b"", 0.0, True
         feed.etags = (etag, *feed.etags[:1])
-        return _head(200, len(body), *more) + body, 5.0 if fault == "slow" else 0.0, False
+        return head(200, len(body), *more) + body, 5.0 if fault == "slow" else 0.0, False
 
     def _score(self, feed: Feed, headers: dict[str, str], now: float) -> None:
         manners = self.manners
@@ -244,11 +244,12 @@ def _words(random: Random, count: int) -> str:
     return " ".join(random.choices(WORDS, k=count))
 
 
-def _head(status: int, length: int | None, *lines: str) -> bytes:
-    head = [f"HTTP/1.1 {status} Scripted", *lines]
+def head(status: int, length: int | None, *lines: str) -> bytes:
+    """Return an answer's head; ``length`` is that of the body, None where there is none."""
+    out = [f"HTTP/1.1 {status} Scripted", *lines]
     if length is not None:
-        head.append(f"Content-Length: {length}")
-    return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
+        out.append(f"Content-Length: {length}")
+    return ("\r\n".join(out) + "\r\n\r\n").encode("latin-1")
 
 
 class _Connection(asyncio.Protocol):

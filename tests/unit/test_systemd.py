@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import re
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -91,11 +94,54 @@ def test_ops_06_the_unit_is_hardened() -> None:
     assert service["RestartPreventExitStatus"] == "2"
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd isn't installed")
+def test_ops_06_systemd_s_own_judgement() -> None:
+    unit = str(ROOT / "deploy/newswatch.service")
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    if found is None:
+        pytest.skip(f"this systemd can't judge a file: {done.stderr[:200]}")
+    assert float(found[1]) <= 2.0
+
+
 def test_ops_04_the_container_is_rootless_and_locked() -> None:
+    """What a linter of container files and their reviewers look for."""
     text = (ROOT / "deploy/Containerfile").read_text()
-    assert "USER 10001:10001" in text
-    assert "--require-hashes" in text
-    assert "ENTRYPOINT [" in text, "exec form, so that the process itself gets SIGTERM"
+    lines = re.sub(r"\\\n", " ", text).splitlines()
+    steps = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+    names = [name for name, _ in steps]
+    said = dict(steps)  # the last of each, which is the final stage's
+    assert said["USER"] == "10001:10001", "by number, so that runAsNonRoot can be checked"
+    assert names.index("USER", names.index("FROM", 1)) < names.index("ENTRYPOINT")
+    assert said["ENTRYPOINT"].startswith("["), "so that the process itself gets SIGTERM"
+    assert said["CMD"].startswith("[")
+    assert said["STOPSIGNAL"] == "SIGTERM"
+    for name, value in steps:
+        if name == "FROM":
+            assert re.search(r":\d+\.\d+", value), f"{value}: an image without a version"
+            assert not value.endswith(":latest")
+        assert name not in ("ADD", "MAINTAINER")
+        assert "sudo" not in value
+        assert not re.search(r"(?i)(token|secret|password)\s*=", value), "a secret in an image"
+        if "pip install" in value:
+            assert "--require-hashes" in value
+            assert "--no-cache-dir" in value
+        if name == "COPY":
+            assert not re.match(r"\.\s", value), "the whole folder, with whatever lies in it"
+    made = {
+        source
+        for name, value in steps
+        if name == "COPY" and "--from" not in value
+        for source in value.split()[:-1]
+    }
+    assert all((ROOT / source).exists() for source in made)
+    assert said["WORKDIR"].startswith("/")
+    assert "VOLUME" in names
 
 
 def test_ops_08_every_locked_package_has_a_hash_and_no_host() -> None:

@@ -57,6 +57,21 @@ async def test_a_failing_feed_is_told_and_its_message_edited_over_a_restart(
         assert (told.channel, told.kind, edit.kind) == ("ops", "ops", "ops")
 
 
+async def test_dedup_14_a_feed_that_has_become_another_is_told_of_once(tmp_path: Path) -> None:
+    async with stored(tmp_path) as store:
+        desk = await OpsDesk.load(store)
+        became = {"at": START.isoformat(), "words": "its entries lie on casino.example now"}
+        state = FeedState(1, "k", START, START, extra={"became": became})
+        assert await desk.run(GIVEN, [(FEED, state)], START) == 1
+        ((_, told),) = await posted(store)
+        assert told.title == "Feed Example Wire has changed"
+        assert told.reason.startswith("its entries lie on casino.example now. ")
+        desk = await OpsDesk.load(store)
+        assert await desk.run(GIVEN, [(FEED, state)], START + HOUR) == 0
+        again = replace(state, extra={"became": {**became, "at": (START + HOUR).isoformat()}})
+        assert await desk.run(GIVEN, [(FEED, again)], START + HOUR) == 1
+
+
 async def test_without_an_ops_channel_nothing_is_posted(tmp_path: Path) -> None:
     async with stored(tmp_path) as store:
         desk = await OpsDesk.load(store)
