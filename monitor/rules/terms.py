@@ -13,6 +13,7 @@ from monitor.rules.tree import Form, Term, Test
 
 Inflect = Literal["plural", "none", "stem"]
 MIN_STEM = 3
+MAX_WORDS = 100  # of a phrase: the way through them is walked by recursion
 """Letters a wildcard needs before it: shorter stems match half the dictionary."""
 
 # English stop words that are also acronyms and names: in a headline in capitals nothing tells them
@@ -73,6 +74,8 @@ def compile_term(
     body = text.strip()
     if not body:
         raise TermError("empty term", "remove it or write a word")
+    if body.count(" ") >= MAX_WORDS:
+        raise _too_long(body.count(" ") + 1)
     if inflect != "stem" and _PLAIN.fullmatch(body):
         words = body.lower().split(" ")
         if not _maybe_compound(words):
@@ -89,8 +92,17 @@ def compile_term(
             )
         _check_wildcards(body)
     forms = _forms(body, exact, inflect, languages)
+    if (longest := max(map(len, forms), default=0)) > MAX_WORDS:
+        raise _too_long(longest)
     shouted = exact and any(len(f) == 1 and fold(f[0][1]) in STOP_WORDS for f in forms)
     return Term(text.strip(), tuple(dict.fromkeys(forms)), shouted)
+
+
+def _too_long(words: int) -> TermError:
+    return TermError(
+        f"a phrase of {words} words; at most {MAX_WORDS} are looked for",
+        "shorten it to what tells it from others",
+    )
 
 
 def _maybe_compound(words: list[str]) -> bool:

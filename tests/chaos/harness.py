@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -339,7 +339,8 @@ class Forked:
         return bool(ready)
 
     def signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        with suppress(ProcessLookupError):  # it has just died by itself
+            os.kill(self.pid, number)
 
     def status(self) -> int:
         """Wait for the daemon's end; return its exit status, -9 for one that was killed."""

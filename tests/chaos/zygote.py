@@ -63,7 +63,7 @@ class InlineParser(ParsePool):
     """Reads documents in this process, by the worker's own function."""
 
     async def _call(self, job: str, body: bytes, options: dict[str, Any], wall: float) -> Any:
-        kind, value = _answer(job, body, options)
+        kind, value = _answer(job, body, options, 0)
         if kind == "error":
             raise ParseError(*value)
         return value

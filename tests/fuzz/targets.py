@@ -68,7 +68,7 @@ def _rules() -> tuple[Settings, Any]:
 
 def feed(data: bytes) -> None:
     """A feed's body, from the wire to the message."""
-    kind, value = _answer("parse", data, {"content_type": None, "url": FEED.url})
+    kind, value = _answer("parse", data, {"content_type": None, "url": FEED.url}, 0)
     if kind == "error":
         assert isinstance(value[0], str)
         assert value[1] != "parser_failed", value[0]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 
+from monitor.rules.language.faults import MAX_DEPTH
 from monitor.rules.language.vendors import Vendor, spellings, translated
 
 _TOKEN = re.compile(r'"[^"]*"|“[^”]*”|\(|\)|[^\s()"“”]+')
@@ -60,6 +62,9 @@ def import_query(source: str, vendor: Vendor, line: int = 1, name: str = "") -> 
 def with_parentheses(query: str, *, or_first: bool) -> str:
     """Return ``query`` with parentheses wherever AND and OR stand in one row."""
     tokens = _TOKEN.findall(query)
+    open_ = accumulate((token == "(") - (token == ")") for token in tokens)
+    if max(open_, default=0) > MAX_DEPTH:
+        return " ".join(tokens)  # the parser says so, and where
     text, rest = _row(tokens, or_first)
     return text if not rest else " ".join(tokens)
 

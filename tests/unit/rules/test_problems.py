@@ -74,6 +74,8 @@ def test_the_caret_stands_under_the_line_of_a_long_query() -> None:
         ({"any": []}, ("any",), "empty list", "add a term"),
         ({"any": ["  "]}, ("any", 0), "empty term", "remove"),
         ({"any": ["a*"]}, ("any", 0), "fewer than 3 letters", "write more"),
+        ({"any": ["so " * 101]}, ("any", 0), "a phrase of 101 words", "shorten it"),
+        ({"any": ["\u6e2f" * 101]}, ("any", 0), "a phrase of 101 words", "shorten it"),
         ({"any": ["list:nope"]}, ("any", 0), "unknown list", ""),
         ({"entities": ["Narnia"]}, ("entities", 0), "unknown entity", "define it"),
         ({"none": ["football"]}, ("none",), "only `none`", "add any"),
