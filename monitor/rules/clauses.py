@@ -5,10 +5,10 @@ Contains no matching (``monitor.rules.index``) and no query grammar (``monitor.r
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from monitor.config.suggest import closest
 from monitor.rules.leaves import Context, Leaves, named, nearest
 from monitor.rules.problems import Path, RuleError, fail
 from monitor.rules.terms import Inflect
@@ -86,10 +86,10 @@ class Clauses(Leaves):
             if item and all(str(key) in CLAUSES for key in item):
                 return self.clauses(item, path, context)
             unknown = [str(key) for key in item if str(key) not in CLAUSES]
-            near = difflib.get_close_matches(unknown[0], CLAUSES, 1) if unknown else []
+            near = closest(unknown[0], CLAUSES) if unknown else None
             value = item[unknown[0]] if unknown else None
             if near and isinstance(value, (list, Mapping)):
-                raise fail(path, f"unknown clause {unknown[0]!r}", f"did you mean {near[0]!r}?")
+                raise fail(path, f"unknown clause {unknown[0]!r}", f"did you mean {near!r}?")
             return self.term(self.scalar(item, path), path, context)
         if isinstance(item, list):
             if not item:

@@ -6,13 +6,14 @@ Says with a path what can't be meant. Contains no clauses (``monitor.rules.claus
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from monitor.config.models import Settings
+from monitor.config.suggest import closest
 from monitor.rules.patterns import PatternError, compile_pattern
 from monitor.rules.problems import Path, RuleError, RuleProblem, fail
 from monitor.rules.terms import Inflect, TermError, compile_term
@@ -21,6 +22,16 @@ from monitor.rules.tree import Entity, Meta, MetaField, Node, Or, Regex, Term, e
 
 if TYPE_CHECKING:
     from monitor.rules.entities import Lookup
+
+
+# What belongs to a query string and can hardly be meant in a plain term.
+_OPERATOR = re.compile(r"(?<!\S)(?:AND|OR|NOT|SENT|PARA|O?NEAR/\d+|(?:ATLEAST|FIRST)/\d+)(?!\S)")
+_FIELD = re.compile(
+    r"(?:title|summary|content|body|lead|url|author|source|feed|tag|category|lang|language|country):\S"
+)
+_EXCLUDED = re.compile(r"-([^\W\d].*)")
+FLAGS = re.compile(r"/.+/([imsx]{1,4})")
+_QUESTION = re.compile(r"\w\?(?=\w)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +78,16 @@ class Leaves:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def term(self, text: str, path: Path, context: Context, *, alias: bool = False) -> Node:
-        """Compile one term as written in YAML; raises ``RuleError``."""
+    def term(
+        self,
+        text: str,
+        path: Path,
+        context: Context,
+        *,
+        alias: bool = False,
+        in_query: bool = False,
+    ) -> Node:
+        """Compile one term as written in YAML, or in a query; raises ``RuleError``."""
         known = context.aliases if alias else context.words
         if (cached := known.get(text)) is not None:
             return cached
@@ -81,15 +100,39 @@ class Leaves:
             return self.lookup.entity(named(body, "entity:", "@"), path)
         if len(body) > 1 and body.startswith("/") and body.endswith("/"):
             return self.regex(body[1:-1], path)
+        doubtful = not in_query and self._misplaced(body, path)
         inflect: Inflect = "none" if alias else context.inflect
         try:
             term = compile_term(body, inflect=inflect, languages=context.languages)
         except TermError as error:
             offset = text.find(body) + error.offset
             raise fail(path, str(error), error.hint, offset) from None
-        if not self._thin(term, path):
+        if not self._thin(term, path) and not doubtful:
             known[text] = term
         return term
+
+    def _misplaced(self, body: str, path: Path) -> bool:
+        """Say what a term can't be meant as: operators, fields and marks of a query string; returns
+        whether there was something to say."""
+        if found := FLAGS.fullmatch(body):
+            message = f"flags are not needed: `{found[1]}`"
+            raise fail(path, message, "capitals are folded: leave them out")
+        if found := _QUESTION.search(body):
+            at = found.start() + 1
+            hint = f"list the words, or write {body[:at]}*"
+            raise fail(path, "`?` for one letter is not offered", hint, at)
+        if found := _OPERATOR.search(body):
+            message = f"`{found[0]}` is read as a word of the phrase {body!r}"
+            self.note(path, message, f"operators belong to a query: match: '{body}'")
+        elif _FIELD.match(body):
+            message = f"{body!r} is read as a phrase"
+            self.note(path, message, f"fields belong to a query: match: '{body}'")
+        elif found := _EXCLUDED.match(body):
+            message = f"{body!r} is read as the words {found[1]!r}"
+            self.note(path, message, "what must not be there goes under `none`")
+        else:
+            return False
+        return True
 
     def regex(self, source: str, path: Path) -> Regex:
         """Compile an RE2 expression; raises ``RuleError``."""
@@ -217,11 +260,10 @@ def named(body: str, prefix: str, short: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str], what: str) -> str:
+    """Return which of ``known`` is most likely meant, or some of them."""
     names = list(known)
-    by_fold = {each.lower(): each for each in names}
-    close = difflib.get_close_matches(name.lower(), by_fold, 1, 0.6)
-    if close:
-        return f"did you mean {by_fold[close[0]]!r}?"
+    if near := closest(name, names):
+        return f"did you mean {near!r}?"
     return f"known {what}: {', '.join(sorted(names)[:8])}" if names else f"there are no {what} yet"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 from monitor.rules.text.fold import analyse, fold
-from monitor.rules.text.inflect import INVARIABLE, singular, stem
+from monitor.rules.text.inflect import INVARIABLE, singular, stems
 from monitor.rules.text.scan import surfaces_at
 from monitor.rules.tree import Form, Term, Test
 
@@ -141,12 +142,14 @@ def _forms(body: str, exact: bool, inflect: Inflect, languages: tuple[str, ...])
     kind = "e" if exact else "f"
     # Rows of alternatives: each surface token gives its parts, or the joined word.
     rows: list[list[tuple[tuple[str, bool | str], ...]]] = []
+    exacts: dict[str, str] = {}  # how the words were written, by their folded spelling
     for surface, _start, end, wild in _wild_surfaces(body):
         del end
         word = analyse(surface)
         if not word.parts:
             continue
         keys = [part.exact if exact else part.folds[0] for part in word.parts]
+        exacts |= {part.folds[0]: part.exact for part in word.parts}
         whole = [(key, False) for key in keys[:-1]] + [(keys[-1], wild)]
         choices: list[tuple[tuple[str, bool | str], ...]] = [tuple(whole)]
         if len(keys) > 1 and word.joined:
@@ -165,7 +168,7 @@ def _forms(body: str, exact: bool, inflect: Inflect, languages: tuple[str, ...])
     out: list[Form] = []
     for sequence in sequences:
         if sequence:
-            out.extend(_tests(sequence, kind, inflect, languages))
+            out.extend(_tests(sequence, kind, inflect, languages, exacts))
     return out
 
 
@@ -222,16 +225,20 @@ def _tests(
     kind: str,
     inflect: Inflect,
     languages: tuple[str, ...],
+    exacts: Mapping[str, str],
 ) -> list[Form]:
     if kind == "f" and inflect == "stem":
         forms: dict[Form, None] = {}
         for language in languages:
-            forms[
-                tuple(
-                    _wild_test(key, wild) if wild else ("s", stem(key, language))
-                    for key, wild in sequence
-                )
-            ] = None
+            for which in (0, -1):  # the stems without accents, and with
+                forms[
+                    tuple(
+                        _wild_test(key, wild)
+                        if wild
+                        else ("s", stems(exacts.get(key, key), key, language)[which])
+                        for key, wild in sequence
+                    )
+                ] = None
         return list(forms)
     tests: list[Test] = []
     for position, (key, wild) in enumerate(sequence):

@@ -25,9 +25,10 @@ from monitor.rules.index.document import (
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.reading import MAX_FRESH, MAX_TOKENS
 from monitor.rules.index.trie import Trie
+from monitor.rules.language.detect import script_of, spoken
 from monitor.rules.terms import STOP_WORDS
 from monitor.rules.text.fold import analyse, fold
-from monitor.rules.text.inflect import singular, stem
+from monitor.rules.text.inflect import singular, stems
 from monitor.rules.text.scan import paragraph_ranges, readable, surfaces_at
 from monitor.rules.tree import (
     And,
@@ -116,8 +117,12 @@ def read_until(document: Document) -> dict[str, int]:
 class Reading:
     """A document read naively."""
 
-    def __init__(self, document: Document, today: date) -> None:
+    def __init__(
+        self, document: Document, today: date, named: frozenset[str] = frozenset()
+    ) -> None:
         self.document = document
+        language = spoken(document)
+        self.languages = (language,) if language else (script_of(document), *named)
         self.day = document.published.date() if document.published else today
         self.tokens: list[Token] = []
         self.joins: list[tuple[int, int, Words]] = []
@@ -182,13 +187,15 @@ class Reading:
             return exact == key
         if kind == "c" and not exact[:1].isupper():
             return False
-        language = self.document.language or "en"
         return any(
             {
                 "f": word == key,
                 "c": word == key,
                 "p": singular(word) == key,
-                "s": stem(word, language) == key,
+                "s": any(
+                    key in stems(exact if word == folds[0] else word, word, language)
+                    for language in self.languages
+                ),
                 "w": word.startswith(key),
                 "g": fnmatch.fnmatchcase(word, key),
             }[kind]
@@ -399,9 +406,10 @@ def judge(
     """Return the rules that hold for ``document``, with their hits (field, start, end, term,
     entity)."""
     builder = Builder(settings, bundled())
-    judge_ = Judge(Reading(document, today))
+    rules = list(builder.rules())
+    judge_ = Judge(Reading(document, today, frozenset(n for rule in rules for n in rule.stems)))
     out = {}
-    for rule in builder.rules():
+    for rule in rules:
         if rule.tree is None:
             continue
         ignores = builder.ignore is not None and rule.settings.ignore != "none"

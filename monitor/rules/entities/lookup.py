@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from monitor.config.models import EntitySettings, Settings
+from monitor.config.suggest import closest
 from monitor.rules.entities.gazetteer import Country, Gazetteer
 from monitor.rules.entities.people import initials
 from monitor.rules.problems import Path, RuleError, RuleProblem, fail
@@ -160,12 +160,9 @@ class Lookup:
         return tuple(term for term in terms if term.forms)
 
     def _hint(self, name: str) -> str:
-        known = {each.lower(): each for each in self.settings.entities}
-        for country in self.gazetteer.countries.values():
-            known.setdefault(country.name.lower(), country.name)
-        close = difflib.get_close_matches(name.lower(), known, 1, 0.6)
-        if close:
-            return f"did you mean {known[close[0]]!r}? If not, define it under entities:"
+        names = [country.name for country in self.gazetteer.countries.values()]
+        if near := closest(name, [*names, *self.settings.entities]):
+            return f"did you mean {near!r}? If not, define it under entities:"
         return f"define it under entities:, or write it as a group of words: [{name}]"
 
 

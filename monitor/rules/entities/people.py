@@ -39,10 +39,13 @@ def initials(name: str) -> tuple[str, ...]:
         spaced = " ".join(letters)
         out += [f"{spaced} {family}", f"{''.join(letters)} {family}"]
     elif written and given[0][0].isalpha():
-        # "John F. Kennedy": the dot doesn't count as it is; the middle initial may be missing
+        # "John F. Kennedy": the dot doesn't count as it is; the middle initial may be missing, and
+        # the first name an initial, too
         rest = [word for word, letter in zip(given, letters, strict=False) if not letter]
         if rest and rest[0] == given[0]:
             out.append(" ".join([*rest, family]))
+            first = [word[0] if word in rest else word.replace(".", "") for word in given]
+            out += [f"{' '.join(first)} {family}", f"{''.join(first)} {family}"]
     elif len(given) >= 2 and not any(word.lower() in _PARTICLES for word in given):
         first = [word[0] for word in given]
         if all(letter.isupper() for letter in first):

@@ -26,7 +26,7 @@ MAX_HITS = 100
 _FEW = 20
 """Matches below which their forms are looked up one by one (measured)."""
 Entry = tuple[int, int, int, Hit]
-"""(first slot, last slot, label, hit): sorts by place without comparing hits."""
+"""(first slot, last slot, label, hit)."""
 Read = tuple[list[Entry], float, list[int]]
 """What was read of a form: its entries, its best place, and the slots where it starts."""
 
@@ -298,10 +298,11 @@ def _sorted(entries: list[Entry]) -> list[Entry]:
     return sorted({entry[:3]: entry for entry in entries}.values(), key=_place)
 
 
-def _place(entry: Entry) -> tuple[int, int, int]:
-    return entry[:3]
+def _place(entry: Entry) -> tuple[int, int, str, str]:
+    first, last, _, hit = entry
+    return first, last, hit.term, hit.entity or ""
 
 
-def _hit_place(entry: Entry) -> tuple[int, int, int, int, int]:
-    hit = entry[3]
-    return entry[0], hit.start, entry[1], hit.end, entry[2]
+def _hit_place(entry: Entry) -> tuple[int, int, int, int, str, str]:
+    first, last, _, hit = entry
+    return first, hit.start, last, hit.end, hit.term, hit.entity or ""

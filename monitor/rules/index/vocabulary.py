@@ -10,7 +10,7 @@ import fnmatch
 import re
 from collections.abc import Iterable
 
-from monitor.rules.text.inflect import singular, stem
+from monitor.rules.text.inflect import singular, stems
 from monitor.rules.tree import Test
 
 _KINDS = ("f", "p", "e", "c", "s", "w", "g")
@@ -63,7 +63,8 @@ class Vocabulary:
         if exact in (exacts := tests["e"]):
             out.append(exacts[exact])
         folded_tests, plurals, capitals = tests["f"], tests["p"], tests["c"]
-        prefixes, stems = tests["w"], tests["s"]
+        prefixes, stemmed = tests["w"], tests["s"]
+        first = True
         for folded in folds:
             if folded in folded_tests:
                 out.append(folded_tests[folded])
@@ -71,9 +72,12 @@ class Vocabulary:
                 out.append(plurals[key])
             if folded in capitals and exact[:1].isupper():
                 out.append(capitals[folded])
-            if stems:
-                keys = [stem(folded, language) for language in languages]
-                out += [stems[key] for key in keys if key in stems]
+            if stemmed:
+                whole = exact if first else folded
+                for language in languages:
+                    keys = stems(whole, folded, language)
+                    out += [stemmed[key] for key in keys if key in stemmed]
+            first = False
             for length in self._lengths:
                 if (key := folded[:length]) in prefixes:
                     out += (prefixes[key],)

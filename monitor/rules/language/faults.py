@@ -4,6 +4,7 @@ spellings, and what the grammar does not expect. Each with its place and a fix.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
@@ -12,6 +13,7 @@ from monitor.rules.language.vendors import spellings, translated
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 60
+_NUMBERLESS = re.compile(r"(O?NEAR|ATLEAST|FIRST)(?:/(?!\d+$).*)?")
 _CLOSING = {'"': '"', "“": "”", "„": "“”", "«": "»"}
 
 
@@ -29,7 +31,7 @@ def first_fault(query: str) -> Fault | None:
         return Fault(0, "empty query", "write a term, e.g. sanction* AND entity:Russia")
     if len(query) > MAX_LENGTH:
         return Fault(0, f"query of {len(query)} characters", f"keep it under {MAX_LENGTH}")
-    return _unbalanced(query) or _foreign(query)
+    return _unbalanced(query) or _foreign(query) or _numberless(query)
 
 
 def excerpt(query: str, offset: int) -> str:
@@ -60,6 +62,9 @@ def unexpected(query: str, error: UnexpectedInput) -> Fault:
     if token.type in ("AND", "OR", "NEAR", "ONEAR", "NOT_NEAR", "SENT", "PARA"):
         hint = f'add a term, or quote the word: "{token}"'
         return Fault(at, f"`{token}` needs a term before it", hint)
+    if token.type == "NOT":
+        hint = "write a NOT NEAR/5 b, or (a NEAR/5 b) AND NOT c"
+        return Fault(at, "`NOT` can't stand behind NEAR, SENT or PARA", hint)
     if token.type == "RPAR":
         return Fault(at, "a term is missing before the parenthesis", "add a term")
     return Fault(at, f"unexpected `{token}`", "write AND or OR between terms")
@@ -106,12 +111,24 @@ def _unbalanced(query: str) -> Fault | None:
 def _foreign(query: str) -> Fault | None:
     """Return the first spelling of another vendor, with the translation of the whole query."""
     for each in spellings(query):
-        what = f"`{each.found}` is {each.vendor}'s spelling"
+        owner = f"{each.vendor}'" if each.vendor.endswith("s") else f"{each.vendor}'s"
+        what = f"`{each.found}` is {owner} spelling"
         if each.vendor == "lower case":
             what = f"operators are in capitals: `{each.found}`"
         note = f" ({each.note})" if each.note else ""
-        hint = f"write {each.ours}{note}; the query: {translated(query)}"
-        return Fault(each.start, what, hint)
+        fix = f"write {each.ours}" if each.ours else "leave it out"
+        return Fault(each.start, what, f"{fix}{note}; the query: {translated(query)}")
+    return None
+
+
+def _numberless(query: str) -> Fault | None:
+    """Return the first operator that lacks its number."""
+    for word in re.finditer(r'"[^"]*"|[^\s()"]+', query):
+        if found := _NUMBERLESS.fullmatch(word[0]):
+            example = f"{found[1]}/{2 if found[1] == 'ATLEAST' else 5}"
+            return Fault(
+                word.start(), f"`{word[0]}` needs a whole number", f"write {example}, for example"
+            )
     return None
 
 

@@ -5,7 +5,7 @@ Every error has the offset in the query, the line with a caret beneath, and a fi
 
 from __future__ import annotations
 
-import difflib
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from lark import Lark, Token
 from lark.exceptions import UnexpectedInput
 
+from monitor.config.suggest import closest
 from monitor.rules.language.faults import MAX_DEPTH, excerpt, first_fault, unexpected
+from monitor.rules.leaves import FLAGS
 from monitor.rules.problems import Path, RuleError, RuleProblem
 from monitor.rules.tree import (
     POSITIONAL,
@@ -51,6 +53,24 @@ LABELS: dict[str, MetaField] = {
     "country": "country",
 }
 FIELDS = (*TEXT_PLACES, *LABELS)
+# Words that may be meant as operators.
+_LOWER = {"and": "AND", "or": "OR", "not": "NOT", "near": "NEAR/5"}
+# Fields of other tools, and ours.
+_LIKE = {
+    "site": "url",
+    "domain": "url",
+    "inurl": "url",
+    "intitle": "title",
+    "headline": "title",
+    "text": "content",
+    "intext": "content",
+    "ingress": "lead",
+    "by": "author",
+    "sourcelang": "lang",
+    "sourcecountry": "country",
+    "tags": "tag",
+    "category_name": "category",
+}
 _QUOTES = '"“”„«»'
 
 
@@ -278,12 +298,10 @@ class _Reader:
             return In(fields_of(name), part)
         if name in LABELS:
             return self.node(operand, _Where(LABELS[name]))
-        close = difflib.get_close_matches(name, [*FIELDS, "entity", "list"], 1, 0.6)
-        hint = (
-            f"did you mean {close[0]}:?"
-            if close
-            else f"fields are {', '.join(FIELDS)}; quote the text if `:` belongs to it"
-        )
+        like = _LIKE.get(name) or closest(name, [*FIELDS, "entity", "list"])
+        hint = f"fields are {', '.join(FIELDS)}; quote the text if `:` belongs to it"
+        if like:
+            hint = f"did you mean {like}:?"
         raise self.fail(at, f"unknown field `{token}`", hint)
 
     def _unit(self, kind: str, token: Token, where: _Where) -> Node:
@@ -309,11 +327,16 @@ class _Reader:
             text = "=" + text[1:].strip(_QUOTES)
         else:
             self._check_word(text, at)
-        return self._located(at, lambda: self.leaves.term(text, self.path, self.context))
+        return self._located(
+            at, lambda: self.leaves.term(text, self.path, self.context, in_query=True)
+        )
 
     def _check_word(self, text: str, at: int) -> None:
-        if "?" in text.rstrip("?.,;!"):
-            star = text.index("?")
+        if found := FLAGS.fullmatch(text):
+            hint = "capitals are folded: leave them out"
+            raise self.fail(at, f"flags are not needed: `{found[1]}`", hint)
+        if found := re.search(r"\w\?(?=\w)", text):
+            star = found.start() + 1
             raise self.fail(
                 at + star,
                 "`?` for one letter is not offered",
@@ -322,11 +345,11 @@ class _Reader:
         words = text.split()
         if len(words) > 1:
             for word in words:
-                if word in ("and", "or", "not"):
+                if operator := _LOWER.get(word):
                     self.warn(
                         at + text.find(word),
                         f"`{word}` is read as a word of a phrase",
-                        f"operators are in capitals: {word.upper()}; quote the phrase to keep it",
+                        f"operators are in capitals: {operator}; quote the phrase to keep it",
                     )
 
     def _label(self, kind: str, token: Token, label: MetaField) -> Meta:

@@ -16,6 +16,8 @@ from typing import Literal
 Vendor = Literal["factiva", "lexis", "meltwater"]
 VENDORS: tuple[Vendor, ...] = ("factiva", "lexis", "meltwater")
 
+# Words after which "same" is no operator ("at the same time").
+_BEFORE_SAME = frozenset(["the", "this", "that", "of", "and", "or", "not", "("])
 _PIECE = re.compile(
     r'"[^"]*"|“[^”]*”|\(|\)|[^\s()"“”]+',
 )
@@ -58,14 +60,17 @@ def spellings(query: str, vendor: Vendor | None = None) -> Iterator[Spelling]:
 
     Without ``vendor`` only what can't be meant in our own language is reported.
     """
+    before = ""
     for piece in _PIECE.finditer(query):
         text = piece[0]
-        if text[0] in '"“()':
-            continue
-        found = _translate(text, vendor)
-        if found is not None:
-            ours, who, note = found
-            yield Spelling(piece.start(), piece.end(), text, ours, who, note)
+        if text[0] not in '"“()':
+            touches = query[piece.start() - 1 : piece.start()] in ('"', "”", ")")
+            found = _after(text) if touches else None
+            found = found or _translate(text, vendor) or _same(text, before, vendor)
+            if found is not None:
+                ours, who, note = found
+                yield Spelling(piece.start(), piece.end(), text, ours, who, note)
+        before = text
 
 
 def translated(query: str, vendor: Vendor | None = None) -> str:
@@ -93,8 +98,6 @@ def _translate(text: str, vendor: Vendor | None) -> tuple[str, str, str] | None:
         return f"{text.upper()}/4", "Meltwater", "NEAR without a number allows four words between"
     if text in ("NEAR", "ONEAR"):
         return f"{text}/4", "Meltwater", "NEAR without a number allows four words between"
-    if lower == "same" and (vendor == "factiva" or text == "SAME"):
-        return "PARA", "Factiva", "same paragraph"
     if text in ("|", "||"):
         return "OR", "search engines", ""
     if text in ("&", "&&", "+"):
@@ -112,6 +115,27 @@ def _translate(text: str, vendor: Vendor | None) -> tuple[str, str, str] | None:
         return _FIELDS[each[1].lower()], "LexisNexis", ""
     if vendor == "meltwater" and (each := re.fullmatch(r"ingress:(.*)", text)):
         return f"lead:{each[1]}", "Meltwater", ""
+    return None
+
+
+def _same(text: str, before: str, vendor: Vendor | None) -> tuple[str, str, str] | None:
+    """Read ``same`` between two terms as Factiva does; not in "at the same time"."""
+    operator = (
+        vendor == "factiva"
+        or text == "SAME"
+        or (text == "same" and before and before.lower() not in _BEFORE_SAME)
+    )
+    if text.lower() != "same" or not operator:
+        return None
+    return "PARA", "Factiva", "same paragraph; quote the phrase if the word is meant"
+
+
+def _after(text: str) -> tuple[str, str, str] | None:
+    """Read what stands right behind a phrase or a group: a boost, or a distance."""
+    if re.fullmatch(r"\^\d+(?:\.\d+)?", text):
+        return "", "Meltwater", "a boost has no meaning here"
+    if found := re.fullmatch(r"~(\d{1,3})", text):
+        return "", "search engines", f"write the words apart: one NEAR/{found[1]} other"
     return None
 
 
@@ -148,4 +172,13 @@ _OPERATORS = (
     (re.compile(r"(\w{3,})!"), lambda m: (f"{m[1]}*", "LexisNexis", "")),
     (re.compile(r"(\w{3,})\$\d"), lambda m: (f"{m[1]}*", "Factiva", "any number of letters")),
     (re.compile(r"(\S+)\^\d+"), lambda m: (m[1], "Meltwater", "a boost has no meaning here")),
+    (re.compile(r"-([^\W\d][\w'’-]+)"), lambda m: (f"NOT {m[1]}", "search engines", "")),
+    (
+        re.compile(r"\+([^\W\d][\w'’-]+)"),
+        lambda m: (m[1], "search engines", "join what is required by AND"),
+    ),
+    (
+        re.compile(r"!([^\W\d][\w'’-]+)"),
+        lambda m: (f"NOT {m[1]}", "TrendRadar", f"or ={m[1]} for exact capitals"),
+    ),
 )

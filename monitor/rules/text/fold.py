@@ -21,6 +21,7 @@ MAX_PARTS = 100
 """Parts of one hyphenated token that are looked at; bounds a chain of 50,000 characters."""
 _HYPHEN = re.compile(f"[{HYPHENS}]")
 _ACRONYM = re.compile(r"(?:\w\.)+\w?(?:'s)?", re.IGNORECASE)
+_DIGIT = re.compile(r"(?![0-9])\d")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 
 # Letters that no decomposition folds. Lower-case, since case goes first.
@@ -130,7 +131,13 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
-    return _bare(text).translate(_LETTERS)
+    return _bare(text).translate(_LETTERS) if not _DIGIT.search(text) else _decimal(text)
+
+
+def _decimal(text: str) -> str:
+    """Fold a text with digits of other scripts: each is its value."""
+    text = _DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), text)
+    return text if text.isascii() else _bare(text).translate(_LETTERS)
 
 
 def _bare(text: str) -> str:

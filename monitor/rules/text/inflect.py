@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from monitor.rules.text.fold import fold
+
 # Words whose plural form has a meaning of its own, or that only look like plurals: a term written
 # so matches only so ("news" is not "new", "arms" is not "arm").
 INVARIABLE = frozenset(
@@ -133,11 +135,27 @@ LANGUAGES = {
 
 @lru_cache(maxsize=65_536)
 def stem(word: str, language: str) -> str:
-    """Return the Snowball stem of a folded word; the word itself for a language without one."""
+    """Return the Snowball stem of a word in small letters; the word itself for a language without
+    one."""
     name = LANGUAGES.get(language)
     if name is None:
         return word
     return str(_stemmer(name).stemWord(word))
+
+
+@lru_cache(maxsize=65_536)
+def stems(exact: str, folded: str, language: str) -> tuple[str, ...]:
+    """Return the folded stems of a word, given its exact and its folded spelling.
+
+    Snowball's rules know accents ("élections"); a text or a rule may have left them out: the stem
+    of either spelling counts.
+    """
+    plain = stem(folded, language)
+    accented = exact.casefold()
+    if accented == folded:
+        return (plain,)
+    other = fold(stem(accented, language))
+    return (plain,) if other == plain else (plain, other)
 
 
 @lru_cache(maxsize=64)
