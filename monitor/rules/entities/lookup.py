@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.config.models import EntitySettings, Settings
 from monitor.config.suggest import closest
-from monitor.rules.entities.gazetteer import Country, Gazetteer
+from monitor.rules.entities.gazetteer import Country, Gazetteer, key_of
 from monitor.rules.entities.people import initials
 from monitor.rules.problems import Path, RuleError, RuleProblem, fail
 from monitor.rules.terms import TermError, compile_term
@@ -160,6 +160,9 @@ class Lookup:
         return tuple(term for term in terms if term.forms)
 
     def _hint(self, name: str) -> str:
+        if code := self.gazetteer.by_place.get(key_of(name)):
+            country = self.gazetteer.countries[code].name
+            return f"{name} counts as {country} here; for itself write a group of words: [{name}]"
         names = [country.name for country in self.gazetteer.countries.values()]
         if near := closest(name, [*names, *self.settings.entities]):
             return f"did you mean {near!r}? If not, define it under entities:"
