@@ -225,7 +225,8 @@ class Pipeline:
         if first_poll:
             new_state = replace(new_state, baselined_at=now)
         draft = Draft(feed, new_state, parsed, now)
-        draft.keep_digests()
+        if not errors:  # else the next poll would not see that they are still there
+            draft.keep_digests()
         articles = {parsed.entries[each.entry]: each for each in parsed.articles}
         for each in identified:
             draft.remember(each)
