@@ -23,6 +23,7 @@ from typing import Any
 from benchmarks.matching import corpus, peers
 from monitor.config.models import Settings
 from monitor.rules import RuleSet, compile_rules
+from monitor.rules.ruleset import difference
 from monitor.values import Document
 
 SIZES = (10, 100, 1_000, 10_000, 100_000)
@@ -87,7 +88,9 @@ def measure(size: int, data: Path | None) -> dict[str, Any]:
     changed = [*rules[:-1], {**rules[-1], "any": ["altogether new phrase"]}]
     edited = Settings.model_validate({"rules": changed})
     start = time.process_time()
-    ruleset.edited(edited, [rules[-1]["name"]])
+    change = difference(settings, edited)
+    assert change is not None
+    ruleset.edited(*change)
     out["edit"] = time.process_time() - start
     automaton = peers.aho_corasick(ruleset)
     if automaton is not None:
@@ -109,7 +112,7 @@ def dormant(data: Path | None) -> dict[str, float]:
         phrases = [f"qzx{number} never{i}" for i in range(3)]
         rest = {key: value for key, value in rule.items() if key in ("entities", "none")}
         asleep.append({"name": f"asleep {number}", "any": phrases, **rest})
-    rates = {}
+    rates: dict[str, float] = {}
     sets = {
         "1,000": trained(Settings.model_validate({"rules": live}), stories),
         "100,000": trained(Settings.model_validate({"rules": live + asleep}), stories),
