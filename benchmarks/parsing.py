@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import feedparser  # type: ignore[import-untyped]
+import feedparser
 
 from monitor.errors import ParseError
 from monitor.sources.parse import ParsePool, parse

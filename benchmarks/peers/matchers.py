@@ -104,7 +104,7 @@ def rival(
     name: str, rules: Sequence[Wanted], documents: Sequence[Document]
 ) -> set[tuple[str, str]]:
     """Return the (rule, document id) pairs that a rival alerts on."""
-    found = set()
+    found: set[tuple[str, str]] = set()
     for rule in rules:
         fires = RIVALS[name](rule)
         found.update((rule.name, document.id) for document in documents if fires(document))

@@ -61,11 +61,12 @@ def _stock() -> httpx.AsyncBaseTransport:
 
 def _aiohttp() -> httpx.AsyncBaseTransport:
     connector = aiohttp.TCPConnector(force_close=True, limit=600, ssl=shared_ssl_context())
-    return AiohttpTransport(
+    transport: httpx.AsyncBaseTransport = AiohttpTransport(
         client=aiohttp.ClientSession(
             connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
         )
     )
+    return transport
 
 
 async def _bare(make: Make, urls: Sequence[str], etags: Sequence[str]) -> float:

@@ -196,7 +196,7 @@ def _commit(state: FeedState, number: int, at: datetime, row: list[str]) -> Poll
     summary, content = (body, "") if number % 3 else (body[:200], body)
     url = f"https://h{number % 400}.example/story/{number}"
     entry = Entry(f"tag:{number}", url, title, summary, content, published=at)
-    kind: StoryKind = ("new", "none", "duplicate", "none")[number % 4]  # type: ignore[assignment]
+    kind: StoryKind = ("new", "none", "duplicate", "none")[number % 4]
     matched = number % 50 == 0
     rule = f"Rule {number // 50 % RULES}"
     stored = StoredEntry(

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 QUEUE = "newswatch"
 # A job that waits for its lock isn't announced when the lock comes free: look twice a second.
 LOOK_SECONDS = 0.5
-RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0)
+RESTART_SECONDS: Sequence[float] = (1.0, 2.0, 5.0, 10.0)
 STOP_SECONDS = 3.0  # that ending may take beyond the grace
 TICK_SECONDS = 0.1
 LEAD_SECONDS = 1.0

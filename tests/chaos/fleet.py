@@ -19,7 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
@@ -68,8 +68,11 @@ class ProxyThread:
         for proxy in self.proxies:
             running = proxy.running()
             self._run(running.__aenter__())
-            self._open.callback(lambda each=running: self._run(each.__aexit__(None, None, None)))
+            self._open.callback(self._close, running)
         return self
+
+    def _close(self, running: AbstractAsyncContextManager[object]) -> None:
+        self._run(running.__aexit__(None, None, None))
 
     def __exit__(self, *exc: object) -> None:
         self._open.close()

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def restored(process: Process, place: Path, env: Mapping[str, str]) -> Process:
     return Process("run", cwd=place, env=env)
 
 
-TROUBLES: Mapping[str, Callable[[Process, Path], object]] = {
+TROUBLES: Mapping[str, Callable[[Process, Path], AbstractContextManager[str]]] = {
     "full": full_disk,
     "locked": locked,
     "damaged": damaged,

@@ -72,7 +72,7 @@ class InlineParser(ParsePool):
 def hurry() -> None:
     """Shorten what a daemon waits for, in this process."""
     daemon.CLAIM = CLAIM
-    daemon.STORE_PAUSE = worker.STORE_PAUSE = 0.1
+    daemon.STORE_PAUSE = worker.__dict__["STORE_PAUSE"] = 0.1
     assembly.__dict__["ParsePool"] = InlineParser
     assembly.__dict__["build_senders"] = partial(build_senders, interval=0.0)
     assembly.__dict__["Deliverer"] = partial(

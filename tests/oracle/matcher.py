@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -85,9 +85,9 @@ class View:
     covers: tuple[Term, ...] = ()
 
 
-def read_until(document: Document) -> dict[str, int]:
+def read_until(document: Document) -> Mapping[str, int]:
     """Where reading stops in each field: after so many tokens, or so many different words."""
-    fresh, seen, out = MAX_FRESH, set[str](), {}
+    fresh, seen, out = MAX_FRESH, set[str](), dict[str, int]()
     for name, tokens in zip(TEXT_FIELDS, MAX_TOKENS, strict=True):
         text = readable(document.text(name)[:MAX_FIELD])
         out[name] = len(text)

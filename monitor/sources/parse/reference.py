@@ -10,7 +10,7 @@ import re
 from io import BytesIO
 from typing import Any
 
-import feedparser  # type: ignore[import-untyped]
+import feedparser
 from feedparser.mixin import _FeedParserMixin  # type: ignore[import-untyped]
 
 from monitor.errors import ParseError

@@ -28,11 +28,11 @@ from monitor.delivery.slack.send import SlackApi, SlackSender
 from monitor.delivery.slack.webhook import SlackWebhookSender
 from monitor.rules.text import search_tokens
 from monitor.store import open_store
-from monitor.store.port import Store
+from monitor.store.port import OutboxState, Store
 
 # The looks' total must exceed the fake's history lag (0.4 s), as 15/30/60 s exceed Slack's.
 LOOKS = tuple(timedelta(seconds=each) for each in (0.5, 0.9, 1.4))
-OPEN = ("queued", "held", "sending", "unknown")
+OPEN: tuple[OutboxState, ...] = ("queued", "held", "sending", "unknown")
 
 
 def senders(task: Mapping[str, Any]) -> tuple[dict[str, Sender], SlackApi | None]:

@@ -48,8 +48,7 @@ def sent_to(
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        assert site._server is not None
-        port = site._server.sockets[0].getsockname()[1]
+        port = runner.addresses[0][1]
         sender = make(f"http://127.0.0.1:{port}/hook/SECRET")
         try:
             return await sender.send(message)

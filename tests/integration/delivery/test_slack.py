@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_nobody_listening_is_not_unclear() -> None:
     ],
 )
 def test_what_stops_a_channel_is_named_with_what_to_do(
-    settings: dict[str, object], error: str, hint: str
+    settings: dict[str, Any], error: str, hint: str
 ) -> None:
     async def scene(fake: FakeSlack, sender: SlackSender) -> None:
         result = await sender.send(outgoing())

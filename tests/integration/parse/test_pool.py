@@ -35,7 +35,7 @@ async def pool(**options: object) -> AsyncIterator[ParsePool]:
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(main(), 60))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def pids(made: ParsePool) -> list[int]:

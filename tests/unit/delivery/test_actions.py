@@ -71,7 +71,7 @@ def test_every_button_we_make_is_read_back() -> None:
         else:
             read.append(read_press(payload(element)))
     assert read == [
-        Pressed(name, "story", "delivery", "U1", "t")  # type: ignore[arg-type]
+        Pressed(name, "story", "delivery", "U1", "t")
         for name in ("read", "not_relevant", "follow", "mute", "snooze", "why")
     ]
 

@@ -151,7 +151,7 @@ def test_new_channels_take_over_what_waits() -> None:
 
     async def play() -> None:
         await courier.deliver_due()
-        await courier.replace_senders({"news": fresh})  # type: ignore[dict-item]
+        await courier.replace_senders({"news": fresh})
         await courier.deliver_due()
 
     asyncio.run(play())

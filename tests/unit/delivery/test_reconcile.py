@@ -88,7 +88,7 @@ def test_the_janitor_survives_a_restart() -> None:
     store = played(sender, clock, row(1), seconds=80)
     again = ScriptedSender(clock)
     again.pages = [Seen({"row-1": (HERE, TWIN)})]
-    courier = Deliverer(store, {"news": again}, clock, random=Random(1))  # type: ignore[arg-type, dict-item]
+    courier = Deliverer(store, {"news": again}, clock, random=Random(1))  # type: ignore[arg-type]
 
     async def run() -> None:
         await courier.recover()
@@ -135,7 +135,7 @@ def test_a_clock_that_is_set_back_holds_up_no_look() -> None:
     sender = ScriptedSender(clock, Unclear("late"))
     sender.pages = [Seen({"row-1": (HERE,)})]
     store = MemoryOutbox([row(1)])
-    courier = Deliverer(store, {"news": sender}, clock, random=Random(1))  # type: ignore[arg-type, dict-item]
+    courier = Deliverer(store, {"news": sender}, clock, random=Random(1))  # type: ignore[arg-type]
     began = clock.now()
 
     async def run() -> None:
@@ -154,7 +154,7 @@ def test_a_clock_that_is_set_back_holds_up_no_look() -> None:
 def test_a_failed_look_is_no_look() -> None:
     clock = SetClock()
     sender = ScriptedSender(clock, Unclear("late"))
-    sender.pages = [CantLook("HTTP 500")] * 4 + [Seen({"row-1": (HERE,)})]
+    sender.pages = [*[CantLook("HTTP 500")] * 4, Seen({"row-1": (HERE,)})]
     store = played(sender, clock, row(1), seconds=120)
     assert store.rows["row-1"].state == "sent"
     assert len(sender.calls) == 1

@@ -25,7 +25,10 @@ class Event:
 
     def __init__(self, number: int) -> None:
         random = Random(number)
-        word = lambda: _word(random)  # noqa: E731
+
+        def word() -> str:
+            return _word(random)
+
         self.number = number
         self.words = {
             "who": f"{word().title()} {word().title()}",
