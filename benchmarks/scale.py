@@ -29,10 +29,10 @@ from rich.table import Table
 
 from benchmarks.scale_worker import HOSTS, commit_of, feed_url
 from monitor.rules.text import search_tokens
+from monitor.store.copying import copy_store
 from monitor.store.port import FeedState, Store
 from monitor.store.postgres import PgStore, open_postgres
 from monitor.store.sqlite import SqliteStore, open_sqlite
-from monitor.store.transfer import copy_store
 from monitor.values import Feed
 from tests.contract.databases import fresh_schema, missing
 

@@ -19,7 +19,8 @@ from monitor.errors import EXIT_FINDINGS, CorruptState
 from monitor.loading import state_target
 from monitor.rules.text import search_tokens
 from monitor.store import open_store
-from monitor.store.transfer import Copied, copy_store, restore_database
+from monitor.store.copying import copy_store, restore_database
+from monitor.store.transfer import Copied
 from monitor.store.transfer import Progress as Report
 
 BACKUPS = "backups"

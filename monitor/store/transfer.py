@@ -1,4 +1,4 @@
-"""Copying a whole store from one adapter to the other, compared row by row at the end.
+"""Copying a whole store from one side to the other, compared row by row at the end.
 
 Ids, seen keys, stories, waiting messages and named values keep their very values: both schemas have
 the same columns, so a copy is equal when a digest over all rows in the order of their keys is.
@@ -9,17 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from monitor.errors import StateError
 from monitor.store.rows import ENTRY_COLUMNS, FEED_COLUMNS, OUTBOX_COLUMNS, STORY_COLUMNS
-
-if TYPE_CHECKING:
-    from monitor.store.postgres.pool import Pool
 
 log = logging.getLogger(__name__)
 Rows = list[tuple[Any, ...]]
@@ -165,77 +159,3 @@ async def copy(
     await target.keep()
     log.info("store copied", extra={name: each.rows for name, each in found.items()})
     return Copied(found)
-
-
-async def copy_store(
-    source: str,
-    target: str,
-    *,
-    tokenize: Tokenize,
-    now: datetime,
-    replace: bool = False,
-    progress: Progress | None = None,
-) -> Copied:
-    """Copy the store that the setting ``source`` names to the one that ``target`` names.
-
-    Neither may be in use by a running watch.
-
-    Raises:
-        AlreadyRunning: one of them is in use.
-        StateError: see ``copy``.
-    """
-    if source == target:
-        raise StateError(f"{source}: is the store itself; name another one")
-    async with AsyncExitStack() as stack:
-        sides = []
-        for writing, state in ((False, source), (True, target)):
-            if "://" in state:
-                from monitor.store.postgres.transfer import database_side
-
-                side: Side = await database_side(state, tokenize)
-            else:
-                from monitor.store.sqlite.transfer import folder_side
-
-                side = await folder_side(Path(state), tokenize, now, writing=writing)
-            stack.push_async_callback(side.close)
-            sides.append(side)
-        return await copy(sides[0], sides[1], replace=replace, progress=progress)
-
-
-async def restore_database(
-    file: Path, target: str, *, tokenize: Tokenize, progress: Progress | None = None
-) -> Copied:
-    """Replace what the database at the URL ``target`` holds by the SQLite backup ``file``.
-
-    Raises:
-        AlreadyRunning: a worker is alive there.
-        StateError: see ``copy``.
-    """
-    from monitor.store.postgres.transfer import database_side
-    from monitor.store.sqlite.transfer import backup_side
-
-    side = await database_side(target, tokenize)
-    try:
-        source = await backup_side(file, tokenize)
-        try:
-            return await copy(source, side, replace=True, progress=progress)
-        finally:
-            await source.close()
-    finally:
-        await side.close()
-
-
-async def copy_to_file(pool: Pool, target: str, tokenize: Tokenize) -> None:
-    """Write all that the database behind ``pool`` holds at this moment to an SQLite file."""
-    from monitor.store.postgres.transfer import snapshot_side
-    from monitor.store.sqlite.transfer import file_side
-
-    source = await snapshot_side(pool, tokenize)
-    try:
-        side = await file_side(Path(target), tokenize)
-        try:
-            await copy(source, side)
-        finally:
-            await side.close()
-    finally:
-        await source.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import psycopg
@@ -31,7 +32,10 @@ from monitor.store.postgres.leadership import Leadership
 from monitor.store.postgres.migrate import migrate
 from monitor.store.postgres.pool import Connection, Patience, Pool
 from monitor.store.postgres.search import Tokenize
+from monitor.store.postgres.transfer import snapshot_side
 from monitor.store.postgres.turns import Turn, Turns, turn_connection
+from monitor.store.sqlite.transfer import file_side
+from monitor.store.transfer import copy
 from monitor.values import Feed, Match, Wording
 
 T = TypeVar("T")
@@ -229,9 +233,12 @@ class PgStore:
 
     async def backup(self, target: str) -> None:
         """Write an SQLite copy: one file that ``db restore`` and SQLite both take."""
-        from monitor.store.transfer import copy_to_file
-
-        await copy_to_file(self.pool, target, self._tokenize)
+        async with AsyncExitStack() as stack:
+            source = await snapshot_side(self.pool, self._tokenize)
+            stack.push_async_callback(source.close)
+            side = await file_side(Path(target), self._tokenize)
+            stack.push_async_callback(side.close)
+            await copy(source, side)
 
     async def check(self) -> Sequence[str]:
         return await upkeep.findings(self.pool)

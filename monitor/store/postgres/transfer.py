@@ -7,12 +7,9 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from monitor.errors import AlreadyRunning
-from monitor.store.postgres import cluster
 from monitor.store.postgres.errors import state_error
 from monitor.store.postgres.pool import Connection, Pool, run
 from monitor.store.postgres.search import Tokenize, vector
-from monitor.store.postgres.store import open_postgres
 from monitor.store.transfer import CHUNK, TABLES, Rows, Table
 
 T = TypeVar("T")
@@ -90,24 +87,3 @@ async def snapshot_side(pool: Pool, tokenize: Tokenize, *, owns: bool = False) -
     db = await pool.connect()
     await db.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     return PgSide(pool, db, tokenize, owns=owns)
-
-
-async def database_side(url: str, tokenize: Tokenize) -> PgSide:
-    """Return the database at ``url``, its schema brought up to date.
-
-    Raises:
-        AlreadyRunning: a worker is alive there.
-        StateError: it can't be used.
-    """
-    store = await open_postgres(url, tokenize=tokenize, size=2)
-    try:
-        alive = [each for each in await cluster.workers(store.pool) if each.alive]
-        if alive:
-            raise AlreadyRunning(
-                f"{store.pool.where}: {len(alive)} workers are running on it ({alive[0].host}, "
-                f"process {alive[0].pid}); stop them first"
-            )
-        return await snapshot_side(store.pool, tokenize, owns=True)
-    except BaseException:
-        await store.close()
-        raise

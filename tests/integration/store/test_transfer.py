@@ -10,11 +10,12 @@ import pytest
 
 from monitor.errors import AlreadyRunning, StateError
 from monitor.store import open_store
+from monitor.store.copying import copy_store
 from monitor.store.lock import StateLock
 from monitor.store.port import EntryMatch, PollCommit, SeenKey, Store
 from monitor.store.postgres import PgStore
 from monitor.store.postgres.cluster import beat, farewell
-from monitor.store.transfer import Copied, copy_store
+from monitor.store.transfer import Copied
 from monitor.values import Receipt
 from tests.contract.samples import (
     DAY,
