@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from random import Random
 
+from monitor import signals
 from monitor.alerts.ops import OpsDesk
 from monitor.chores import make_rounds, prune, tell_baseline, tell_ops, waiting_for_baseline
 from monitor.clock import Clock
@@ -172,10 +171,7 @@ class Daemon:
     def handle_signals(self) -> None:
         """SIGTERM and SIGINT end the daemon, a second one at once; SIGHUP reloads its
         configuration."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        signals.handle(self.stop, self._on_hangup)
 
     async def once(self, due_only: bool) -> int:
         """One cycle: poll, decide, deliver what may go now. Returns how many feeds failed."""
@@ -385,13 +381,6 @@ class Daemon:
             extra={"feeds": len(fresh.feeds), "rules": len(fresh.ruleset.rules)},
         )
         self.notifier.ready()
-
-    def _on_stop(self, number: int) -> None:
-        if self._stopping.is_set():
-            log.warning("ending at once: what was under way is taken up at the next start")
-            logging.shutdown()
-            os._exit(128 + number)
-        self.stop()
 
     def _on_hangup(self) -> None:
         log.info("SIGHUP: looking at the configuration")

@@ -34,7 +34,7 @@ def baseline_alert(
         return None
     entries = sum(feeds.values())
     totals = [(plural("feed", len(feeds)), str(len(feeds)))]
-    totals.append((f"{plural('entry', entries)} that were there before", str(entries)))
+    totals.append((f"{plural('entry', entries)} already there", str(entries)))
     totals.append(("would have matched", str(matching)))
     return outbox_row(
         Alert(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from monitor.alerts.notices import counted
 from monitor.alerts.stats import (
     SHARES,
     Latencies,
@@ -175,9 +176,10 @@ def _show(
         console.print()
         console.print(_proposals_table(proposed))
     console.print()
-    alerts = sum(each.is_root for each in period.sent)
+    alerts = counted("alert", sum(each.is_root for each in period.sent))
+    entries = counted("entry", len(period.entries))
     console.print(
-        f"{alerts} alerts since {period.since:%F %R} UTC; {len(period.entries)} entries matched,"
+        f"{alerts} since {period.since:%F %R} UTC; {entries} matched,"
         f" {repeats(period.entries)} of them more of a story that had one"
     )
     if silent := len(figures) - len(alive):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor import signals
 from tests.acceptance.process import Process
 from tests.chaos.checks import HEADLINES
 from tests.fakeslack import FakeSlackThread, Fault, Faults
@@ -62,6 +63,9 @@ def test_state_17_a_second_signal_ends_at_once(tmp_path: Path, number: signal.Si
         process.wait_for("the post", lambda: slack.workspace.messages("news-watch"))
         process.popen.send_signal(number)
         process.wait_for("the drain", process.said("stopping"))
+        process.popen.send_signal(number)  # the same one again, passed on by make or a shell
+        time.sleep(1.5 * signals.ECHO)
+        assert not process.said("ending at once")()
         began = time.monotonic()
         assert process.stop(number) == 128 + number, process.log
         assert time.monotonic() - began < 4

@@ -106,7 +106,7 @@ def test_a_baseline_is_one_message_with_up_to_five_examples() -> None:
     assert alert.items == ITEMS[:5]
     assert [f"{value} {name}" for name, value in alert.totals] == [
         "2 feeds",
-        "341 entries that were there before",
+        "341 entries already there",
         "7 would have matched",
     ]
     assert baseline_alert("1", {}, 0, (), settings(), NOW) is None

@@ -99,7 +99,7 @@ def examples() -> dict[str, Alert]:
             reason="What was in the feeds before is not alerted; what comes from now on is.",
             totals=(
                 ("feeds", "12"),
-                ("entries that were there before", "341"),
+                ("entries already there", "341"),
                 ("would have matched", "7"),
             ),
         ),
