@@ -39,6 +39,7 @@ STATES_PER_SECOND = 2_000  # how many feed states the leader may read again each
 # Shards that are woken at each look (two a second), the longest overdue first. With few feeds that
 # is all of them at once; with many, feeds gather meanwhile, which makes a job worth its price.
 WAKE = 12
+RENEW_PAUSE = 0.1  # seconds between steps, so that decisions and messages come first
 # Documents that may wait to be decided about. Nothing is fetched while there are more: the one who
 # decides is behind, and what is read now would only wait.
 BACKLOG = 1_000
@@ -250,6 +251,7 @@ class Worker(Daemon):
             ("beat", self._beat, BEAT_SECONDS),
             ("lead", self._leading(self._lead), 5.0),
             ("decide", self._leading(self._decide_inbox), 0.2),
+            ("tokens", self._leading(self._renew_tokens), 5.0),
         )
 
     # Among others -------------------------------------------------------------------------------
@@ -374,6 +376,13 @@ class Worker(Daemon):
         if self._preview_due:
             self._preview_due = False
             await self._in_turn(super()._preview)()
+
+    async def _renew_tokens(self) -> None:
+        """Make the text index fit our tokeniser, a little at a time."""
+        while self._acts() and not self._stopping.is_set():
+            if not await self._pg.renew_tokens():
+                return
+            await asyncio.sleep(RENEW_PAUSE)
 
     async def _preview(self) -> None:
         self._preview_due = True

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from monitor.errors import AlreadyRunning, StateError
 from monitor.store.sqlite.transfer import backup_side, folder_side
-from monitor.store.transfer import Copied, Progress, Side, Tokenize, copy
+from monitor.store.tokens import Tokenize
+from monitor.store.transfer import Copied, Progress, Side, copy
 
 
 async def copy_store(

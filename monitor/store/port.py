@@ -295,7 +295,7 @@ class Store(Protocol):
         self, since: datetime, wording: Wording | None = None, limit: int | None = None
     ) -> Sequence[int]:
         """Return the numbers of entries first seen at or after ``since``, newest first; with
-        ``wording`` of those whose text has it."""
+        ``wording`` of those whose text has it, and of those of which that isn't known yet."""
 
     async def texts_numbered(
         self, numbers: Sequence[int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from monitor.values import AllOf, Expression, Word, Wording
 
@@ -14,6 +14,22 @@ from monitor.values import AllOf, Expression, Word, Wording
 _PLAIN = re.compile(r"[a-z0-9\u0080-\ud7ff\ue000-\U0010ffff]+")
 _ESCAPE = "zq"
 _LONGEST = 64
+_PROBE = (
+    "L'Iran's cease-fire: US, U.S. and ÉTATS-UNIS; naïve C++ 3.14 don't AT&T "
+    "Straße İstanbul Ελλάδα Дамаск دمشق ישראל 日本語カタカナ 한국어 ไทย e\u0301 #tag @name x_y"
+)
+Tokenize = Callable[[str], Sequence[str]]
+MADE_BY = "store/tokens"  # the blob that says which tokeniser the text index was made with
+
+
+def encoded(tokenize: Tokenize, text: str) -> str:
+    """Return the tokens of ``text``, each as one word."""
+    return " ".join(encode(token) for token in tokenize(text) if token)
+
+
+def fingerprint(tokenize: Tokenize) -> str:
+    """Return a digest of how the tokeniser cuts a text with everything hard in it."""
+    return hashlib.blake2b(encoded(tokenize, _PROBE).encode(), digest_size=16).hexdigest()
 
 
 def encode(token: str) -> str:

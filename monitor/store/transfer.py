@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,7 +17,6 @@ from monitor.store.rows import ENTRY_COLUMNS, FEED_COLUMNS, OUTBOX_COLUMNS, STOR
 
 log = logging.getLogger(__name__)
 Rows = list[tuple[Any, ...]]
-Tokenize = Callable[[str], Sequence[str]]
 Progress = Callable[[str, int], None]
 CHUNK = 2_000
 

@@ -18,7 +18,7 @@ from monitor.store.port import (
 from monitor.store.postgres import bulk, feeds, outbox
 from monitor.store.postgres.bulk import insert, replacing, unique
 from monitor.store.postgres.pool import Connection, Pool, run
-from monitor.store.postgres.search import Tokenize, query, vector
+from monitor.store.postgres.search import query, vector
 from monitor.store.rows import (
     BEGINNING_COLUMNS,
     DAY_MICROS,
@@ -39,6 +39,7 @@ from monitor.store.rows import (
     text,
     url_spellings,
 )
+from monitor.store.tokens import Tokenize
 from monitor.values import Match, Wording
 
 FOUND = (
@@ -213,13 +214,19 @@ async def find(pool: Pool, text_or_url: str, limit: int) -> Sequence[FoundEntry]
 
 
 async def numbers_since(
-    pool: Pool, at: datetime, wording: Wording | None, limit: int | None
+    pool: Pool, at: datetime, wording: Wording | None, limit: int | None, unknown_below: int
 ) -> Sequence[int]:
-    """Return the numbers of entries from ``at`` on that have the wording, newest first."""
+    """Return the numbers of entries from ``at`` on that have the wording, newest first, and of all
+    those below ``unknown_below``."""
     wanted = True if wording is None else query(wording)
     if wanted is False:
         return []
-    has, args = ("true", ()) if wanted is True else ("tokens @@ %s::tsquery", (wanted,))
+    has: str = "true"
+    args: tuple[object, ...] = ()
+    if wanted is not True:
+        has, args = "tokens @@ %s::tsquery", (wanted,)
+        if unknown_below:
+            has, args = f"({has} OR seq < %s)", (wanted, unknown_below)
     rows = await pool.rows(
         f"SELECT seq FROM entries WHERE {has} AND first_seen >= %s "
         "ORDER BY first_seen DESC, seq DESC LIMIT %s",

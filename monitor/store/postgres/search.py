@@ -6,12 +6,9 @@ PostgreSQL keeps at most 16,383 positions in a document and 256 of one lexeme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from monitor.store.tokens import any_spelling, beginnings, encode, spelled
+from monitor.store.tokens import Tokenize, any_spelling, beginnings, encode, spelled
 from monitor.values import Word, Wording
 
-Tokenize = Callable[[str], Sequence[str]]
 POSITIONS = 16_383
 LEXEME_POSITIONS = 255
 # A tsvector is at most 1 MiB; the literal that makes it is never smaller than what it makes.

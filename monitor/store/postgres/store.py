@@ -26,15 +26,15 @@ from monitor.store.port import (
     SeenKey,
     StoryRow,
 )
-from monitor.store.postgres import cluster, entries, feeds, inbox, outbox, upkeep
+from monitor.store.postgres import cluster, entries, feeds, inbox, outbox, text_index, upkeep
 from monitor.store.postgres.errors import state_error
 from monitor.store.postgres.leadership import Leadership
 from monitor.store.postgres.migrate import migrate
 from monitor.store.postgres.pool import Connection, Patience, Pool
-from monitor.store.postgres.search import Tokenize
 from monitor.store.postgres.transfer import snapshot_side
 from monitor.store.postgres.turns import Turn, Turns, turn_connection
 from monitor.store.sqlite.transfer import file_side
+from monitor.store.tokens import Tokenize, fingerprint
 from monitor.store.transfer import copy
 from monitor.values import Feed, Match, Wording
 
@@ -55,6 +55,8 @@ class PgStore:
         self.config_hash: str | None = None
         self.on_outbox: OnOutbox | None = None
         self._tokenize = tokenize
+        self._made_by = fingerprint(tokenize)
+        self._marked = False
         self._holder = outbox.Holder(pool)
         self._turns = Turns(pool)
 
@@ -98,11 +100,14 @@ class PgStore:
     async def commit_polls(self, polls: Sequence[PollCommit]) -> None:
         async def work(db: Connection) -> None:
             await cluster.require(db, self.config_hash)
+            if not self._marked:
+                await text_index.mark(db, self._made_by)
             await entries.commit(db, self._tokenize, polls)
             await self._announce(db, [row for poll in polls for row in poll.outbox])
 
         if polls:
             await self._write(work)
+            self._marked = True
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run ``work`` in a transaction: within a turn, on the connection that holds it."""
@@ -155,7 +160,18 @@ class PgStore:
     async def numbers_since(
         self, since: datetime, wording: Wording | None = None, limit: int | None = None
     ) -> Sequence[int]:
-        return await entries.numbers_since(self.pool, since, wording, limit)
+        below = 0 if wording is None else await self._unknown_below()
+        return await entries.numbers_since(self.pool, since, wording, limit, below)
+
+    async def _unknown_below(self) -> int:
+        return await text_index.unknown_below(self.pool, self._made_by)
+
+    async def renew_tokens(self) -> bool:
+        """Make tokens of another tokeniser anew, some of them; return whether there may be more.
+
+        Until none is left, a search gives the entries that have some besides what it finds.
+        """
+        return await text_index.renew(self.pool, self._tokenize, self._made_by)
 
     async def texts_numbered(
         self, numbers: Sequence[int]

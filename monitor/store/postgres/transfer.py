@@ -9,7 +9,9 @@ import psycopg
 
 from monitor.store.postgres.errors import state_error
 from monitor.store.postgres.pool import Connection, Pool, run
-from monitor.store.postgres.search import Tokenize, vector
+from monitor.store.postgres.search import vector
+from monitor.store.postgres.text_index import mark_all
+from monitor.store.tokens import Tokenize, fingerprint
 from monitor.store.transfer import CHUNK, TABLES, Rows, Table
 
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class PgSide:
         return row
 
     async def settle(self) -> None:
+        await self._ours(mark_all(self._db, fingerprint(self._tokenize)))
         for sequence, query in (
             ("pg_get_serial_sequence('feeds', 'id')", "SELECT max(id) FROM feeds"),
             ("pg_get_serial_sequence('entries', 'seq')", "SELECT max(seq) FROM entries"),

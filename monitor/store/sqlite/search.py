@@ -10,21 +10,24 @@ ascending, so that the largest number in the index says how far it is.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from monitor.store.rows import micros
-from monitor.store.tokens import any_spelling, beginnings, encode, spelled
+from monitor.store.tokens import (
+    MADE_BY,
+    Tokenize,
+    any_spelling,
+    beginnings,
+    encode,
+    encoded,
+    fingerprint,
+    spelled,
+)
 from monitor.values import Word, Wording
 
-Tokenize = Callable[[str], Sequence[str]]
 NAME = "entries_text"
-_PROBE = (
-    "L'Iran's cease-fire: US, U.S. and ÉTATS-UNIS; naïve C++ 3.14 don't AT&T "
-    "Straße İstanbul Ελλάδα Дамаск دمشق ישראל 日本語カタカナ 한국어 ไทย e\u0301 #tag @name x_y"
-)
 CHUNK = 500  # entries taken in by one transaction
 
 
@@ -36,11 +39,11 @@ class TextIndex:
 
     def encoded(self, text: str) -> str:
         """Return ``text`` as FTS5 is to see it."""
-        return " ".join(encode(token) for token in self._tokenize(text) if token)
+        return encoded(self._tokenize, text)
 
     def fingerprint(self) -> str:
         """Return a digest of how the tokeniser cuts a text with everything hard in it."""
-        return hashlib.blake2b(self.encoded(_PROBE).encode(), digest_size=16).hexdigest()
+        return fingerprint(self._tokenize)
 
     def add(self, db: sqlite3.Connection, row: Sequence[object]) -> None:
         """Add an entry, given as number, title, summary, content."""
@@ -76,20 +79,15 @@ class TextIndex:
             self.add(db, row)
         return bool(rows)
 
-    def rebuild(self, db: sqlite3.Connection) -> None:
-        """Build the index anew from the entries."""
-        db.execute(f"INSERT INTO {NAME} ({NAME}) VALUES ('delete-all')")
-        while self.catch_up(db):
-            pass
-
     def keep_up(self, db: sqlite3.Connection) -> bool:
-        """Rebuild if the tokeniser isn't the one the index was made with; tells whether it did."""
+        """Empty the index if the tokeniser isn't the one that it was made with, so that it catches
+        up from the beginning; tells whether it did."""
         mine = self.fingerprint().encode()
-        row = db.execute("SELECT value FROM blobs WHERE name = 'store/tokens'").fetchone()
+        row = db.execute("SELECT value FROM blobs WHERE name = ?", (MADE_BY,)).fetchone()
         if row is not None and bytes(row[0]) == mine:
             return False
-        self.rebuild(db)
-        db.execute("INSERT OR REPLACE INTO blobs VALUES ('store/tokens', ?)", (mine,))
+        db.execute(f"INSERT INTO {NAME} ({NAME}) VALUES ('delete-all')")
+        db.execute("INSERT OR REPLACE INTO blobs VALUES (?, ?)", (MADE_BY, mine))
         return True
 
 

@@ -33,8 +33,9 @@ from monitor.store.sqlite import search as text_search
 from monitor.store.sqlite.connection import connect, prepare_directory
 from monitor.store.sqlite.errors import state_error
 from monitor.store.sqlite.migrate import migrate, sound
-from monitor.store.sqlite.search import TextIndex, Tokenize
+from monitor.store.sqlite.search import TextIndex
 from monitor.store.sqlite.writer import Writer
+from monitor.store.tokens import Tokenize
 from monitor.values import Feed, Match, Wording
 
 log = logging.getLogger(__name__)
@@ -385,7 +386,7 @@ def _index_keeps_up(db: sqlite3.Connection, index: TextIndex) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         if index.keep_up(db):
-            log.info("text index built")
+            log.info("text index is built anew, behind the work")
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

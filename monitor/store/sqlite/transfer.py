@@ -20,7 +20,8 @@ from monitor.store.migrations import bundled
 from monitor.store.sqlite.connection import FILE_NAME, connect, prepare_directory, refuse_symlink
 from monitor.store.sqlite.errors import state_error
 from monitor.store.sqlite.migrate import migrate, sound
-from monitor.store.sqlite.search import TextIndex, Tokenize
+from monitor.store.sqlite.search import TextIndex
+from monitor.store.tokens import MADE_BY, Tokenize
 from monitor.store.transfer import CHUNK, Rows, Table
 
 T = TypeVar("T")
@@ -124,8 +125,8 @@ class SqliteSide:
 
     def _settle(self) -> None:
         self._require().execute(
-            "INSERT OR REPLACE INTO blobs VALUES ('store/tokens', ?)",
-            (self._index.fingerprint().encode(),),
+            "INSERT OR REPLACE INTO blobs VALUES (?, ?)",
+            (MADE_BY, self._index.fingerprint().encode()),
         )
 
     def _keep(self) -> None:
