@@ -252,6 +252,12 @@ class Deliverer:
         done: list[OutboxRow] = []
         going = True
         for row, post in started:
+            if going and not await self._store.outbox_holds(row.id):
+                # We stood still, or lost the server: another may have made it unknown, looked for
+                # it and sent it. Whoever has it now settles it; what we posted is ours to say.
+                log.warning("delivery left to others", extra={"delivery": row.id})
+                lane.unsettled = True
+                break
             if going:
                 sender = senders[row.channel]
                 called = await call(lane, sender, row, post, self._clock)

@@ -349,6 +349,10 @@ class Store(Protocol):
         """Return rows that are ``sending`` though nobody sends them any more: their process has
         died. With one process, at its start, these are all that are ``sending``."""
 
+    async def outbox_holds(self, row_id: str) -> bool:
+        """Tell whether a row that we made ``sending`` is ours still: somebody else may take it
+        when we have not been heard of for long. Ours for as long as there is one process."""
+
     async def outbox_counts(self) -> Mapping[OutboxState, int]: ...
 
     # Upkeep ------------------------------------------------------------------------------------

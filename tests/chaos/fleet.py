@@ -354,6 +354,7 @@ def main() -> int:
             print(Path(place, "log").read_text()[-8000:])
             return 0
         print(f"lost: {ledger.lost}\ncopies: {ledger.copies}\nfalse: {ledger.false}\n{ledger.log}")
+        print(*ledger.evidence, sep="\n")
         return 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -64,6 +65,7 @@ class Ledger:
     events: dict[str, int] = field(default_factory=dict)  # what else happened, how often
     check: str = ""
     log: str = ""
+    evidence: list[str] = field(default_factory=list)  # how each double came about
 
     @property
     def doubles(self) -> int:
@@ -258,7 +260,19 @@ class Scene:
                 ledger.late.append(message.stored_at - stories[word].at)
         ledger.feed_faults = self._world.faults
         ledger.log = self.log()
+        ledger.evidence = [line for word in ledger.copies for line in self._evidence(word)]
         ledger.check = asyncio.run(self._check())
+
+    def _evidence(self, word: str) -> list[str]:
+        """Return what is known of the messages that tell of ``word``."""
+        ours = [m for m in self._slack.workspace.messages() if word in json.dumps(m.body)]
+        ids = {json.dumps(message.body.get("metadata")) for message in ours}
+        log = (self.place / "log").read_text(errors="replace").splitlines()
+        deliveries = set(re.findall(r"[0-9A-Z]{26}", " ".join(ids)))
+        return [
+            *(f"{word}: {m.ts} in {m.channel}: {json.dumps(m.body)[:600]}" for m in ours),
+            *(line for line in log if any(each in line for each in deliveries)),
+        ]
 
     async def _check(self) -> str:
         """Look for damage in the database, as ``db check`` does; "ok" when there is none."""

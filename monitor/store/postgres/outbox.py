@@ -142,6 +142,13 @@ class Holder:
         if rows:
             await self._with_connection(lambda db: self._put(db, rows))
 
+    async def holds(self, row_id: str) -> bool:
+        """Tell whether the row is held still: the server answers on the session that holds it."""
+        try:
+            return await self._with_connection(lambda db: self._holds(db, row_id))
+        except StateError:
+            return False
+
     async def stranded(self) -> Sequence[OutboxRow]:
         """Return the rows that are ``sending`` though nobody sends them; we hold them now."""
         return await self._with_connection(self._stranded)
@@ -208,6 +215,12 @@ class Holder:
         done = [row.id for row in wanted.values() if row.state != "sending"]
         self._lost.difference_update(done)
         await self._unlock(db, [id_ for id_ in done if id_ in self._held])
+
+    async def _holds(self, db: Connection, row_id: str) -> bool:
+        if row_id not in self._held:
+            return False
+        await fetch(db, "SELECT 1")
+        return True
 
     async def _take(
         self, db: Connection, wanted: Mapping[str, OutboxRow], now: Mapping[str, str]

@@ -225,6 +225,9 @@ class PgStore:
     async def outbox_stranded(self) -> Sequence[OutboxRow]:
         return await self._holder.stranded()
 
+    async def outbox_holds(self, row_id: str) -> bool:
+        return await self._holder.holds(row_id)
+
     async def outbox_forget(self, ids: Sequence[str]) -> int:
         return await self._write(partial(outbox.forget, ids=ids))
 

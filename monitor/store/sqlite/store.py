@@ -236,6 +236,9 @@ class SqliteStore:
     async def outbox_stranded(self) -> Sequence[OutboxRow]:
         return await self.outbox_rows(["sending"])
 
+    async def outbox_holds(self, row_id: str) -> bool:
+        return True  # the state directory's lock lets no other process in
+
     async def outbox_forget(self, ids: Sequence[str]) -> int:
         return await self._writer.write(partial(outbox.forget, ids=ids))
 

@@ -136,6 +136,25 @@ async def test_a_sender_cut_off_while_it_posts_keeps_the_last_word_only_on_succe
         await cut_off.close()
 
 
+async def test_a_row_is_ours_for_as_long_as_our_session_is(database: str) -> None:
+    async with stores(database) as (one, other):
+        rows = [outbox(number) for number in range(2)]
+        await one.enqueue(rows)
+        assert not await one.outbox_holds(rows[0].id)
+        await one.outbox_put([sending(row) for row in rows])
+        assert await one.outbox_holds(rows[0].id)
+        assert not await other.outbox_holds(rows[0].id)
+        await one.outbox_put([sent(sending(rows[0]))])
+        assert not await one.outbox_holds(rows[0].id)
+        assert await one.outbox_holds(rows[1].id)
+        await other.pool.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            (one.pool.options["application_name"],),
+        )
+        assert not await one.outbox_holds(rows[1].id)
+        assert not await one.outbox_holds(rows[1].id), "a new session doesn't make it ours"
+
+
 POSTER = """
 import asyncio, os, sys
 from dataclasses import replace

@@ -50,6 +50,7 @@ class MemoryOutbox:
         self.rows: dict[str, OutboxRow] = {}
         self.log: list[OutboxRow] = []
         self.blobs: dict[str, bytes] = {}
+        self.lost: set[str] = set()  # rows that somebody else may have taken
         for row in rows:
             self.rows[row.id] = row
 
@@ -93,6 +94,9 @@ class MemoryOutbox:
 
     async def outbox_stranded(self) -> Sequence[OutboxRow]:
         return await self.outbox_rows(states=["sending"])
+
+    async def outbox_holds(self, row_id: str) -> bool:
+        return row_id not in self.lost
 
     async def outbox_next(self) -> datetime | None:
         return min((r.not_before for r in self.rows.values() if r.state == "queued"), default=None)

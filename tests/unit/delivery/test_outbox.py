@@ -83,6 +83,25 @@ def test_a_left_over_sending_row_is_held_not_sent_again() -> None:
     assert sender.calls == []
 
 
+def test_rows_that_another_may_have_taken_meanwhile_are_not_sent() -> None:
+    """A machine that stood still in the middle of a batch must not go on as if nothing had been."""
+    clock, store = SetClock(), MemoryOutbox([row(1), row(2), row(3)])
+    sender = ScriptedSender(clock)
+    sender.before = lambda _: store.lost.update(("row-2", "row-3"))
+    courier = deliverer(store, clock, news=sender)
+
+    async def play() -> list[str]:
+        await courier.deliver_due()
+        after: list[str] = [each.state for each in store.rows.values()]
+        clock.forward(2)
+        await courier.deliver_due()
+        return after
+
+    assert asyncio.run(play()) == ["sent", "sending", "sending"]
+    assert [each.id for each in sender.posted] == ["row-1"]
+    assert [each.state for each in store.rows.values()] == ["sent", "unknown", "unknown"]
+
+
 def test_a_429_stops_its_channel_only_and_costs_no_attempt() -> None:
     clock = SetClock()
     store = MemoryOutbox([row(1), row(2), row(3, channel="other")])
