@@ -298,7 +298,7 @@ class Fleet:
         with self._slow_slack():
             time.sleep(self._random.uniform(0.1, 0.5))
             self._workers[number].signal(signal.SIGSTOP)
-            self._away()
+            self._away(self._random.uniform(1.0, 2.5))
             self._workers[number].signal(signal.SIGCONT)
 
     def _vanish(self) -> None:
@@ -310,8 +310,8 @@ class Fleet:
         self._start(number)
         self._away()
 
-    def _away(self) -> None:
-        end = time.monotonic() + AWAY
+    def _away(self, times: float = 1.0) -> None:
+        end = time.monotonic() + AWAY * times
         while time.monotonic() < end:
             self._scene.publish(1)
             time.sleep(1.0)
