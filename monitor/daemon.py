@@ -95,6 +95,7 @@ class Daemon:
         self.observer: Observer | None = None
         self.notifier = Notifier({})
         self.trouble = Trouble(clock, lambda words: self.notifier.status(words))
+        self._warm = asyncio.Event()
         self._finished: Counter[str] = Counter()  # ticks that came to their end, by name
         self.listener: SocketMode | None = None  # people's buttons and /watch, if Slack has them
 
@@ -111,9 +112,15 @@ class Daemon:
         if held := await self._recover():
             log.warning("messages with unknown outcome are held", extra={"messages": held})
         self._run_aside(self._preview())
-        # The gazetteer is built at its first use, which takes a moment: not in the first alert.
-        warm = Document("", "")
-        self._run_aside(asyncio.to_thread(self._watching.ruleset.entities, warm))
+        self._run_aside(self._warm_up())
+
+    async def _warm_up(self) -> None:
+        """Have the gazetteer built in a thread: at its first use, which takes most of a second.
+        Nothing is decided until then; an alert would have to wait for it in the event loop."""
+        try:
+            await asyncio.to_thread(self._watching.ruleset.entities, Document("", ""))
+        finally:
+            self._warm.set()
 
     async def _recover(self) -> int:
         """Look after what a process before us was sending; returns how many messages that is."""
@@ -306,6 +313,7 @@ class Daemon:
 
     async def _commit(self, batch: Sequence[Polled]) -> int:
         try:
+            await self._warm.wait()
             done = await self._require_pipeline().commit(batch)
         finally:
             self._undecided.difference_update(polled.feed.key for polled in batch)

@@ -33,7 +33,7 @@ from monitor.sources.rhythm import DEFAULT_PACE
 from monitor.sources.schedule import after_poll, common_pace, to_refresh
 from monitor.sources.websub import pushed
 from monitor.store.port import EntryMatch, FeedState, FoundEntry, PollCommit, Store, StoredEntry
-from monitor.stories.identity import Identified, identify, keys_of
+from monitor.stories.identity import EntryKeys, Identified, identify, keys_of
 from monitor.stories.sleepers import AWAKE, text_of
 from monitor.stories.summary import summarise
 from monitor.stories.urls import canonical_url, site
@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 
 PACE_HOLDS = timedelta(hours=1)
 DIGEST = 16  # bytes of an entry's digest (monitor.values.ParsedFeed.digests)
+AT_A_TURN = 50  # entries whose keys are made until the loop comes round: 10 ms of long ones
 AFTER_FAULT = timedelta(minutes=15)  # until a feed that we stumbled over is read again
 
 
@@ -238,11 +239,13 @@ class Pipeline:
                     # Known by the keys of the feed's own words: the next poll brings those again.
                     each = each._replace(entry=replace(each.entry, content=article.text))
                 await self._take(draft, each, batch, baseline=old)
+                await asyncio.sleep(0)  # a thousand entries of 20 kB take seconds
                 if article is not None and article.note:
                     draft.note(f"article not read: {article.note}")
             for each in identified:
                 if each.status == "changed":
                     await self._retake(draft, each, batch)
+                    await asyncio.sleep(0)
         if first_poll and feed.first_run == "baseline":
             self.memory.baseline.count(feed.name, len(draft.entries), now)
         return draft.finish(self.memory.index, self.memory.baseline)
@@ -250,7 +253,10 @@ class Pipeline:
     async def _identify(
         self, feed: Feed, state: FeedState, entries: Sequence[Entry], now: datetime
     ) -> tuple[Identified, ...]:
-        keys = [keys_of(entry, feed.url) for entry in entries]
+        keys: list[EntryKeys] = []
+        for start in range(0, len(entries), AT_A_TURN):
+            keys += [keys_of(entry, feed.url) for entry in entries[start : start + AT_A_TURN]]
+            await asyncio.sleep(0)
         known = await seen(self._store, state, keys)
         return identify(entries, keys, known, lambda: new_id(now), feed.identity)
 

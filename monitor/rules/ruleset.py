@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from threading import Lock
 
 from monitor.config.models import RuleSettings, Settings
 from monitor.rules.compile import Builder, CompiledRule
@@ -37,9 +38,10 @@ class Compiled:
 
 
 class Mentions:
-    """Finds all known entities in a document; built when first asked."""
+    """Finds all known entities in a document; built when first asked, by whichever thread."""
 
     def __init__(self, entities: Callable[[], Sequence[Named]], today: date) -> None:
+        self._building = Lock()
         self._entities = entities
         self._today = today
         self._trie: Trie | None = None
@@ -68,22 +70,27 @@ class Mentions:
         return Mentions(entities, self._today) if self._trie is None else self
 
     def _built(self) -> Trie:
-        if self._trie is None:
-            trie = Trie()
-            self._named = tuple(self._entities())
-            self._entities = tuple  # holds the settings: no longer needed
-            for number, named in enumerate(self._named):
-                for form in forms_of(named.node):
-                    trie.add(form)
-                for term in named.node.terms:
-                    for form in term.forms:
-                        self._by_form.setdefault(trie.forms[form], []).append(number)
-            self._trie = trie
+        if self._trie is not None:
+            return self._trie
+        with self._building:
+            return self._trie if self._trie is not None else self._build()
+
+    def _build(self) -> Trie:
+        trie = Trie()
+        self._named = tuple(self._entities())
+        self._entities = tuple  # holds the settings: no longer needed
+        for number, named in enumerate(self._named):
+            for form in forms_of(named.node):
+                trie.add(form)
+            for term in named.node.terms:
+                for form in term.forms:
+                    self._by_form.setdefault(trie.forms[form], []).append(number)
+        self._trie = trie
         return self._trie
 
 
 class RuleSet:
-    """Immutable; to be used from one thread at a time."""
+    """Immutable; to be used from one thread at a time, ``entities`` from any."""
 
     def __init__(
         self,
