@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import mul
 
@@ -35,8 +35,8 @@ from monitor.stories.weights import (
 
 LOOKED_UP = 16  # rarest terms of an entry that stories are looked up by
 POSTINGS = 100  # a term in more stories than this finds none
-VISITED = 300  # stories counted over all terms; the rarest terms come first
-CANDIDATES = 12  # stories that are scored
+VISITED = 200  # stories counted over all terms; the rarest terms come first
+CANDIDATES = 8  # stories that are scored
 MAX_TERMS = 100  # heaviest terms of a story that are kept
 NAME = "^"  # marks a name among the terms of the frequencies
 _STRENGTHS = (0.0, *(1 + math.log(count) for count in range(1, 64)))
@@ -71,7 +71,7 @@ class Clusters:
         self.clear = CLEAR_START
         self.asked = 0
         self._clusters: dict[str, Cluster] = {}  # in the order of ``last``, oldest first
-        # Term -> story -> the term's part of the story's length.
+        # Term -> story -> the term's summed weight there.
         self._postings: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self._keyed = False  # some story has a key
 
@@ -86,7 +86,8 @@ class Clusters:
         """Take in a cluster as it was stored; clusters must come in the order of ``last``."""
         self._clusters[cluster.story_id] = cluster
         self._keyed = self._keyed or cluster.key is not None
-        self._post(cluster)
+        for term, strength in cluster.stems.items():
+            self._postings[term][cluster.story_id] = strength
 
     def expire(self, before: float) -> list[str]:
         """Forget the stories without an entry since ``before`` (seconds); returns their ids."""
@@ -116,21 +117,17 @@ class Clusters:
         cluster.size += 1
         cluster.last = max(cluster.last, at)
         for term, count in entry.features.stems.items():
-            cluster.stems[term] = cluster.stems.get(term, 0.0) + _strength(count)
+            strength = cluster.stems.get(term, 0.0) + _strength(count)
+            cluster.stems[term] = self._postings[term][story_id] = strength
         for name, count in entry.features.names.items():
             cluster.names[name] = cluster.names.get(name, 0.0) + _strength(count)
-        stems = _times(cluster.stems, df.weights(cluster.stems))
-        names = _times(cluster.names, df.weights(cluster.names, NAME))
-        for kept, weights in ((cluster.stems, stems), (cluster.names, names)):
-            if len(kept) > MAX_TERMS * 1.3:
-                ranked = sorted(weights, key=lambda term: (-weights[term], term))
-                for term in ranked[MAX_TERMS:]:
-                    del kept[term], weights[term]
-                    if kept is cluster.stems:
-                        self._drop(term, story_id)
-        cluster.stem_norm = _length(stems.values())
-        cluster.name_norm = _length(names.values())
-        self._post(cluster)
+        for term in _lightest(cluster.stems, df, ""):
+            del cluster.stems[term]
+            self._drop(term, story_id)
+        for name in _lightest(cluster.names, df, NAME):
+            del cluster.names[name]
+        cluster.stem_norm = _length(df.weighed(cluster.stems))
+        cluster.name_norm = _length(df.weighed(cluster.names, NAME))
         return cluster
 
     def find(self, entry: Weighed, at: float, key: str | None) -> tuple[float, Cluster] | None:
@@ -168,8 +165,8 @@ class Clusters:
             if not stories or len(stories) > POSTINGS:
                 continue
             square = negative * negative
-            for story_id, part in stories.items():
-                found[story_id] += square * part
+            for story_id, strength in stories.items():
+                found[story_id] += square * strength
             looked_up += 1
             visited += len(stories)
             if looked_up == LOOKED_UP or visited > VISITED:
@@ -177,17 +174,12 @@ class Clusters:
         if key is not None or self._keyed:
             for story_id in [each for each in found if self._clusters[each].key != key]:
                 del found[story_id]
-        least = sorted(found.values())[-CANDIDATES] if len(found) > CANDIDATES else 0.0
-        best = sorted((-weight, story_id) for story_id, weight in found.items() if weight >= least)
-        return [self._clusters[story_id] for _, story_id in best[:CANDIDATES]]
-
-    def _post(self, cluster: Cluster) -> None:
-        """Make a cluster found by its terms. Equal parts are one object: most terms come once."""
-        parts: dict[float, float] = {}
-        for term, strength in cluster.stems.items():
-            if strength not in parts:
-                parts[strength] = strength / cluster.stem_norm
-            self._postings[term][cluster.story_id] = parts[strength]
+        clusters = self._clusters
+        best = [
+            (-weight / clusters[story_id].stem_norm, story_id) for story_id, weight in found.items()
+        ]
+        best.sort()
+        return [clusters[story_id] for _, story_id in best[:CANDIDATES]]
 
     def _drop(self, term: str, story_id: str) -> None:
         held = self._postings.get(term)
@@ -210,9 +202,9 @@ class Weighed:
         self.names = {
             name: _strength(count) * self.name_idf[name] for name, count in features.names.items()
         }
-        self.by_weight = sorted(((-weight, term) for term, weight in self.idf.items()))
-        self.stem_norm = _length(self.stems.values())
-        self.name_norm = _length(self.names.values())
+        self.by_weight = sorted((-weight, term) for term, weight in self.idf.items())
+        self.stem_norm = _length([*self.stems.values()])
+        self.name_norm = _length([*self.names.values()])
         self.squares = sum(weight * weight for weight in self.idf.values()) or 1.0
         self.scale = df.log_documents
         self.log_length = math.log(len(self.stems) + 1)
@@ -227,8 +219,8 @@ class Weighed:
             idf = self.idf[term]
             share = count / size
             dot += self.stems[term] * count * idf
-            covered += idf * idf * min(1.0, share)
-            shared += idf * min(1.0, 3 * share)
+            covered += idf * idf * share if share < 1.0 else idf * idf
+            shared += idf * 3 * share if share < 1 / 3 else idf
             strength = idf * share
             if strength > first:
                 first, second = strength, first
@@ -264,9 +256,13 @@ def _strengths(counts: Mapping[str, int]) -> dict[str, float]:
     return {term: _strength(count) for term, count in counts.items()}
 
 
-def _times(counts: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    return {term: count * weights[term] for term, count in counts.items()}
+def _lightest(held: Mapping[str, float], df: Frequencies, mark: str) -> list[str]:
+    """Return the terms of a story that are too many to be kept."""
+    if len(held) <= MAX_TERMS * 1.3:
+        return []
+    weights = dict(zip(held, df.weighed(held, mark), strict=True))
+    return sorted(held, key=lambda term: (-weights[term], term))[MAX_TERMS:]
 
 
-def _length(weights: Iterable[float]) -> float:
-    return math.sqrt(sum(weight * weight for weight in weights)) or 1.0
+def _length(weights: Sequence[float]) -> float:
+    return math.sqrt(sum(map(mul, weights, weights))) or 1.0

@@ -13,6 +13,7 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 
 from monitor.stories.terms import Features, hashed
@@ -175,13 +176,12 @@ def _most_common(numbers: list[int]) -> list[int]:
     Hundreds come once (boilerplate); sorting bare integers is what keeps that cheap.
     """
     counts = Counter(numbers)
-    if len(counts) <= CANDIDATES:
-        return sorted(counts, key=lambda number: (-counts[number], -number))
-    least = sorted(counts.values())[-CANDIDATES]
-    best = [number for number, count in counts.items() if count > least]
-    best.sort(key=lambda number: (-counts[number], -number))
-    rest = sorted((number for number, count in counts.items() if count == least), reverse=True)
-    return best + rest[: CANDIDATES - len(best)]
+    ranked = sorted([(-count, -number) for number, count in counts.items() if count > 1])
+    best = [-number for _, number in ranked[:CANDIDATES]]
+    if len(best) < CANDIDATES:
+        once = sorted([number for number, count in counts.items() if count == 1], reverse=True)
+        best += once[: CANDIDATES - len(best)]
+    return best
 
 
 class _Measured:
@@ -206,23 +206,12 @@ class _Measured:
         return -1.0 if self._is_other(other) else logit(self.measures(other))
 
     def _is_other(self, other: Record) -> bool:
-        """Tell by the dearest measures alone that no value of the rest could make a copy of it."""
-        shared = self.all.intersection(other.pairs)
+        """Tell by the pairs shared alone that no value of the rest could make a copy of it."""
         smaller = min(len(self.all), len(other.pairs))  # or a few more, with the title's pairs
-        count = min(smaller, len(shared.union(self.all.intersection(other.title_pairs))))
-        runs = len(self.runs.intersection(other.runs))
-        most = (
-            count / smaller,
-            0.0,
-            runs / max(1, min(len(self.runs), len(other.runs))),
-            1.0,
-            (len(self.numbers) + len(other.numbers)) / 10,
-            1.0,
-            math.log1p(count),
-            math.log1p(smaller),
-            math.log1p(runs),
-        )
-        return logit(most) < 0
+        count = len(self.all.intersection(other.pairs))
+        count += len(self.all.intersection(other.title_pairs))
+        runs = min(len(self.runs), len(other.runs))
+        return count < _least_shared(smaller, runs, len(self.numbers) + len(other.numbers))
 
     def measures(self, other: Record) -> tuple[float, ...]:
         """Return the measures that the weights are for, in their order."""
@@ -266,6 +255,32 @@ class _Measured:
         shorter = min(len(mine.title_pairs), len(other.title_pairs))
         inside = len(self.title_pairs.intersection(other.title_pairs)) >= shorter * CUT_TITLE
         return 2.0 if alike >= LIKE_TITLE or inside else -1.0
+
+
+@lru_cache(maxsize=10_000)
+def _least_shared(smaller: int, runs: int, numbers: int) -> int:
+    """Return how many pairs two texts must share to be one article, all else speaking for it.
+
+    Args:
+        smaller: pairs of the smaller one.
+        runs: runs of the one that has fewer.
+        numbers: numbers in both together, at most so many are in one only.
+    """
+    for count in range(smaller):
+        most = (
+            count / smaller,
+            0.0,
+            min(1.0, count / max(1, runs)),  # each run shared is made of pairs shared
+            1.0,
+            numbers / 10,
+            1.0,
+            math.log1p(count),
+            math.log1p(smaller),
+            math.log1p(min(runs, count)),
+        )
+        if logit(most) >= 0:
+            return count
+    return smaller
 
 
 def logit(measures: tuple[float, ...]) -> float:

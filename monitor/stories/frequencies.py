@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import log
 
 from monitor.stories.stopwords import COMMON, COMMON_SHARE
@@ -49,6 +49,15 @@ class Frequencies:
             term: top - log(get(mark + term, 0) + (prior if term in _COMMON_TERMS else 1.0))
             for term in terms
         }
+
+    def weighed(self, held: Mapping[str, float], mark: str = "") -> list[float]:
+        """Return ``held`` terms' numbers times their weights, in their order."""
+        get, top = self._counts.get, self.log_documents
+        prior = PRIOR_DOCUMENTS / COMMON_SHARE + 1.0
+        return [
+            number * (top - log(get(mark + term, 0) + (prior if term in _COMMON_TERMS else 1.0)))
+            for term, number in held.items()
+        ]
 
     @property
     def log_documents(self) -> float:

@@ -95,7 +95,7 @@ def features_of(
     if not head or body[: len(head)] != head:
         _collect(bare, not _title_case(bare), read, stems, names)
     _collect(text, True, read, stems, names)
-    pairs = _pairs_of(list(map(hashed, body)))
+    pairs = _pairs_of(body)
     headline = {
         word: found
         for found in _HEADLINE.findall(bare[:500])
@@ -103,10 +103,10 @@ def features_of(
         if word not in STOP
     }
     return Features(
-        dict(Counter(stems).most_common(MAX_TERMS)),
-        dict(Counter(names).most_common(MAX_TERMS)),
+        _counted(stems),
+        _counted(names),
         frozenset(hashed(word) for word in head if word not in STOP),
-        frozenset(_pairs_of(list(map(hashed, head)))),
+        frozenset(_pairs_of(head)),
         frozenset(pairs[:MAX_SHINGLES]),
         # Four words are two pairs, one after the other.
         frozenset(_pairs_of_pairs(pairs)[:MAX_SHINGLES]),
@@ -117,17 +117,22 @@ def features_of(
     )
 
 
+def _counted(terms: list[str]) -> dict[str, int]:
+    counts = Counter(terms)
+    return dict(counts if len(counts) <= MAX_TERMS else counts.most_common(MAX_TERMS))
+
+
 def _collect(part: str, cased: bool, read: Read, stems: list[str], names: list[str]) -> None:
     """Add the terms of ``part``; a capital says "name" where it doesn't begin a sentence."""
     split = _TOKEN.split(part)  # gap, token, gap, token, …, gap
-    begins = True
-    for gap, surface in zip(split[::2], split[1::2], strict=False):
-        begins = begins or (gap != " " and _ends_sentence(gap))
-        word, terms, capital = read(surface)
-        stems += terms
-        if capital and cased and not begins:
-            names.append(word)
-        begins = False
+    tokens = [read(surface) for surface in split[1::2]]
+    stems += [term for _, terms, _ in tokens for term in terms]
+    if cased:
+        names += [
+            word
+            for gap, (word, _, capital) in zip(split[2::2], tokens[1:], strict=False)
+            if capital and (gap == " " or not _ends_sentence(gap))
+        ]
 
 
 @lru_cache(maxsize=1_000)
@@ -152,14 +157,15 @@ def hashed(text: str) -> int:
     return crc32(text.encode("utf-8", "surrogatepass"))
 
 
-def _pairs_of(hashes: list[int]) -> list[int]:
-    """Return a 32-bit hash for each two successive ones; their order counts."""
-    return list(map(xor, map(_mixed, hashes), hashes[1:]))
+def _pairs_of(given: list[str]) -> list[int]:
+    """Return a 32-bit hash for each two successive words; their order counts."""
+    return list(map(xor, map(_first, given), map(hashed, given[1:])))
 
 
 @lru_cache(maxsize=100_000)
-def _mixed(hash_: int) -> int:
+def _first(word: str) -> int:
     """Return a word's hash as the first of a pair; remembered, for the words come again."""
+    hash_ = hashed(word)
     return (hash_ << 7 | hash_ >> 25) * 2_654_435_761 & 0xFFFF_FFFF
 
 
