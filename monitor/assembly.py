@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,7 +24,7 @@ from monitor.delivery.slack.send import API_URL
 from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import ConfigError, Problem
 from monitor.jobs.local import LocalQueue
-from monitor.loading import compiled_watch, state_target
+from monitor.loading import compiled_watch, recompiled_watch, state_target, uncollected
 from monitor.reactions import InForce, Reactions
 from monitor.rules.index.frequencies import BLOB as FREQUENCIES
 from monitor.rules.index.frequencies import Frequencies
@@ -73,10 +74,12 @@ async def assembled(
     clock = clock or SystemClock()
     random = random or Random()
     redactor = redactor or logs.Redactor()
-    reloader = Reloader(config, env)
-    loaded = load(config, env)
-    redactor.add(loaded.secrets)
-    compiled, warnings = compiled_watch(loaded)
+    with uncollected():
+        reloader = Reloader(config, env)
+        loaded = load(config, env)
+        redactor.add(loaded.secrets)
+        compiled, warnings = compiled_watch(loaded)
+        gc.freeze()
     for problem in warnings:
         if problem.level == "warning":
             log.warning(str(problem))
@@ -111,18 +114,23 @@ async def assembled(
             await store.put_blobs({WORKSPACE_BLOB: workspace.encode()})
 
         def reload() -> Watching | None:
+            with uncollected():
+                return reloaded()
+
+        def reloaded() -> Watching | None:
             fresh = reloader.check()
             if fresh is None:
                 return None
             redactor.add(fresh.secrets)
-            learned = current.ruleset.frequencies()
-            recompiled, _ = compiled_watch(fresh, frequencies=learned)
+            fresh, recompiled, _ = recompiled_watch(fresh, current.settings, current.ruleset)
             if state_target(fresh) != target:
                 log.warning("`state` changed: it takes effect at the next start")
             # The gazetteer is built at its first use, which takes a moment: here, in the thread
             # that reloads, and not in the event loop with the first alert.
             recompiled.ruleset.entities(Document("", ""))
-            return watching(fresh, recompiled)
+            fresh_watching = watching(fresh, recompiled)
+            gc.freeze()
+            return fresh_watching
 
         async def rewire(fresh: Watching) -> None:
             nonlocal current

@@ -5,10 +5,37 @@ Apart from ``monitor.assembly``, so that a command that only reads doesn't load 
 
 from __future__ import annotations
 
+import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 from monitor.config.load import Loaded
+from monitor.config.models import Settings
 from monitor.errors import ConfigError, Problem
-from monitor.rules import Compiled, compile_rules
+from monitor.rules import Compiled, RuleSet, compile_rules
 from monitor.rules.index.frequencies import Frequencies
+from monitor.rules.ruleset import difference
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector from running within.
+
+    With 100,000 rules in memory each look at everything holds up all threads for seconds
+    (``benchmarks.reloading``). What is made to stay is taken out of its sight by ``gc.freeze`` and
+    goes, when it is let go, by its reference counts.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def rule_problems(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:
@@ -32,11 +59,40 @@ def compiled_watch(
     pass that can't fire (only ``none``). Returns the compiled rules and all warnings and notes.
     """
     compiled = compile_rules(loaded.settings, None, frequencies, lenient=lenient)
+    return compiled, loaded.warnings + _passed(loaded, compiled)
+
+
+def recompiled_watch(
+    fresh: Loaded, before: Settings, ruleset: RuleSet
+) -> tuple[Loaded, Compiled, tuple[Problem, ...]]:
+    """Compile a changed configuration's rules; raises ``ConfigError`` with every error found.
+
+    ``ruleset`` are the rules of ``before``. Where nothing but single rules changed, they are
+    changed in it and the others keep their index; otherwise all are compiled anew, with what
+    ``ruleset`` learned. Returns the configuration, its unchanged rules being those in memory, the
+    compiled rules, and all warnings and notes.
+    """
+    found = difference(before, fresh.settings)
+    compiled = None
+    if found is not None:
+        settings, change = found
+        fresh = replace(fresh, settings=settings)
+        compiled = ruleset.edited(settings, change)
+        if compiled is not None and change:
+            log.info("rules edited, the others kept", extra={"rules": len(change)})
+    if compiled is None:
+        log.info("all rules compiled anew", extra={"rules": len(fresh.settings.rules)})
+        compiled = compile_rules(fresh.settings, None, ruleset.frequencies())
+    return fresh, compiled, fresh.warnings + _passed(fresh, compiled)
+
+
+def _passed(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:
+    """Return the rules' findings; raises ``ConfigError`` where there are errors among them."""
     problems = rule_problems(loaded, compiled)
     errors = [problem for problem in problems if problem.level == "error"]
     if errors:
         raise ConfigError(errors)
-    return compiled, loaded.warnings + problems
+    return problems
 
 
 def state_target(loaded: Loaded) -> str:

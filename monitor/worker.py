@@ -90,6 +90,7 @@ class Worker(Daemon):
         )
         self._patient = waits
         self._member = Membership(store, clock, settings_digest(self._watching.settings))
+        self._announced = self._watching.settings
         self._seat = store.leadership("dispatcher")  # for one cycle, which runs no jobs
         self._shards = ShardPoller(
             store,
@@ -258,9 +259,12 @@ class Worker(Daemon):
 
     async def _check_reload(self) -> None:
         await super()._check_reload()
-        digest = settings_digest(self._watching.settings)
-        if digest != self._member.digest:
-            await self._member.announce(digest)
+        settings = self._watching.settings
+        if settings is not self._announced:
+            digest = await asyncio.to_thread(settings_digest, settings)
+            if digest != self._member.digest:
+                await self._member.announce(digest)
+            self._announced = settings
 
     async def _beat(self) -> None:
         """Say that we live, and stand aside where another configuration is in force."""

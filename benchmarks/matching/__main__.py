@@ -90,7 +90,7 @@ def measure(size: int, data: Path | None) -> dict[str, Any]:
     start = time.process_time()
     change = difference(settings, edited)
     assert change is not None
-    ruleset.edited(*change)
+    assert ruleset.edited(*change) is not None
     out["edit"] = time.process_time() - start
     automaton = peers.aho_corasick(ruleset)
     if automaton is not None:

@@ -6,6 +6,7 @@ Without a channel named `ops` nothing is posted: the log says the same.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -111,7 +112,7 @@ class OpsDesk:
 
     async def config_changed(self, old: Settings, new: Settings, now: datetime) -> int:
         """Tell that a changed configuration is in force."""
-        lines = diff(old, new)
+        lines = await asyncio.to_thread(diff, old, new)  # 100,000 rules take a while
         if not lines:
             return 0
         alert = _notice(

@@ -16,7 +16,7 @@ from monitor.clock import SystemClock
 from monitor.config.addresses import is_loopback
 from monitor.config.reload import Reloader
 from monitor.errors import ConfigError, UsageError
-from monitor.rules import compile_rules
+from monitor.loading import recompiled_watch
 from monitor.values import Document
 
 RELOAD = 1.0  # seconds between looks at the configuration
@@ -58,7 +58,8 @@ def web(config_path: Path, listen: str | None, log_level: str, log_json: bool | 
         with contextlib.suppress(ConfigError):
             if (fresh := reloader.check()) is not None:
                 redactor.add(fresh.secrets)
-                current = watching(fresh, compile_rules(fresh.settings))
+                fresh, compiled, _ = recompiled_watch(fresh, current.settings, current.ruleset)
+                current = watching(fresh, compiled)
 
     async def follow() -> None:
         while True:

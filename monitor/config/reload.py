@@ -5,8 +5,10 @@ Pure of asyncio: the daemon asks ``check`` from time to time (and on SIGHUP).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.include import matching_files
@@ -15,6 +17,22 @@ from monitor.errors import ConfigError, Problem
 
 # What identifies a file's state without reading it: size, time of change, inode.
 Stamp = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered of a configuration: not its rules, of which there may be many."""
+
+    digest: str
+    has_feeds: bool
+    files: tuple[Path, ...]
+    include: tuple[str, ...]
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> _Known:
+        settings = loaded.settings
+        files = (*loaded.files, *loaded.secret_files)
+        return cls(loaded.digest, bool(settings.feeds), files, tuple(settings.include))
 
 
 class Reloader:
@@ -36,12 +54,10 @@ class Reloader:
         self._path = path
         self._env = env
         self._allow_empty = allow_empty
-        self._loaded = loaded
         if loaded is None:
-            try:
-                self._loaded = load(path, env)
-            except ConfigError:
-                self._loaded = None
+            with contextlib.suppress(ConfigError):
+                loaded = load(path, env)
+        self._known = None if loaded is None else _Known.of(loaded)
         self._suspects: list[Path] = []
         self._stamps = self._look()
         self._digest = self._read()
@@ -69,10 +85,10 @@ class Reloader:
         return self._take()
 
     def _take(self) -> Loaded | None:
-        previous = self._loaded
+        previous = self._known
         try:
             fresh = load(self._path, self._env)
-            if previous is not None and previous.settings.feeds and not fresh.settings.feeds:
+            if previous is not None and previous.has_feeds and not fresh.settings.feeds:
                 self._refuse_empty(fresh)
         except ConfigError as error:
             again = self.broken is not None and self.broken.problems == error.problems
@@ -87,7 +103,7 @@ class Reloader:
         mended = self.broken is not None
         self.broken = None
         self._suspects = []
-        self._loaded = fresh
+        self._known = _Known.of(fresh)
         self._stamps, self._digest = self._look(), self._read()
         if previous is not None and fresh.digest == previous.digest and not mended:
             return None
@@ -109,9 +125,9 @@ class Reloader:
     def _files(self) -> list[Path]:
         """Return what to look at: known files, and those the patterns of now would add."""
         files = [self._path, *self._suspects]
-        if self._loaded is not None:
-            files += [*self._loaded.files, *self._loaded.secret_files]
-            for pattern in self._loaded.settings.include:
+        if self._known is not None:
+            files += self._known.files
+            for pattern in self._known.include:
                 try:
                     files += matching_files(self._path.parent, pattern)
                 except (ValueError, OSError):

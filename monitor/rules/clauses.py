@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from monitor.config.models import EntitySettings
 from monitor.config.suggest import closest
 from monitor.rules.leaves import Context, Leaves, named, nearest
 from monitor.rules.problems import Path, RuleError, fail
@@ -259,10 +260,30 @@ class Clauses(Leaves):
             text = named(text, "entity:", "@")
         elif text.startswith(("list:", "=", "#")) or "*" in text:
             return self.term(text, path, context, alias=True)
-        return self.lookup.entity(text, path)
+        return self.lookup.entity(text, path, self)
+
+    def guards(self, settings: EntitySettings, path: Path) -> dict[str, Any]:
+        """See ``monitor.rules.entities.lookup.Guards``."""
+        guards: dict[str, Any] = {}
+        context = self.context()
+        guards["not_in"] = self.terms(settings.not_in, (*path, "not_in"), context)
+        if settings.needs:
+            needs = dict(settings.needs)
+            unless = needs.pop("unless", None)
+            at = (*path, "needs")
+            if unless is not None:
+                guards["unless"] = either(self.items(unless, (*at, "unless"), context))
+            if not needs:
+                raise fail(at, "needs has no clause", "write needs: {any: [iPhone, Cupertino]}")
+            guards["needs"] = self.clauses(needs, at, context)
+        if settings.valid is not None:
+            guards["since"] = settings.valid.from_
+            guards["until"] = settings.valid.to
+        return guards
 
     def query(self, value: Any, path: Path, context: Context) -> Node:
         """Compile a query string; raises ``RuleError``."""
+        # Here: a configuration without queries needs no grammar.
         from monitor.rules.language import parse_query
 
         return parse_query(self.scalar(value, path), path, context, self)

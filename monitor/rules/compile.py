@@ -10,6 +10,7 @@ from typing import Any
 from monitor.config.models import RuleSettings, Settings
 from monitor.rules.clauses import META_OF, Clauses, inflection
 from monitor.rules.entities import Gazetteer, Lookup
+from monitor.rules.entities.lookup import Named
 from monitor.rules.leaves import nearest
 from monitor.rules.problems import Path, RuleError, RuleProblem, fail
 from monitor.rules.text.inflect import LANGUAGES
@@ -41,8 +42,7 @@ class Builder:
 
     def __init__(self, settings: Settings, gazetteer: Gazetteer) -> None:
         self.settings = settings
-        self.clauses = Clauses(settings)
-        self.lookup = self.clauses.lookup = Lookup(settings, gazetteer, self.clauses)
+        self.clauses = Clauses(settings, Lookup(settings.entities, gazetteer))
         self.ignore = self._ignored()
 
     @property
@@ -56,8 +56,11 @@ class Builder:
         other.settings = settings
         other.clauses = copy(self.clauses)
         other.clauses.settings, other.clauses.problems = settings, []
-        other.lookup = other.clauses.lookup = self.lookup.beside(other.clauses, settings)
         return other
+
+    def entities(self) -> list[Named]:
+        """Return every entity, the user's and the bundled countries."""
+        return self.clauses.lookup.all(self.clauses)
 
     def forget(self) -> None:
         """Let go of what was remembered for speed; entities stay."""

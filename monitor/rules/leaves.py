@@ -7,12 +7,13 @@ Says with a path what can't be meant. Contains no clauses (``monitor.rules.claus
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from monitor.config.models import Settings
+from monitor.config.models import EntitySettings, Settings
 from monitor.config.suggest import closest
 from monitor.rules.patterns import PatternError, compile_pattern
 from monitor.rules.problems import Path, RuleError, RuleProblem, fail
@@ -46,13 +47,12 @@ class Context:
     aliases: dict[str, Term] = field(default_factory=dict)
 
 
-class Leaves:
+class Leaves(ABC):
     """Compiles terms, collecting problems instead of stopping at the first."""
 
-    lookup: Lookup
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lookup: Lookup) -> None:
         self.settings = settings
+        self.lookup = lookup
         self.problems: list[RuleProblem] = []
         self.asks_language = False  # whether a rule depends on the language of a text
         self._contexts: dict[tuple[Inflect, tuple[str, ...]], Context] = {}
@@ -67,6 +67,10 @@ class Leaves:
             languages = (named or tuple(LANGUAGES)) if inflect == "stem" else ("en",)
             known = self._contexts[inflect, named] = Context(inflect, languages, named)
         return known
+
+    @abstractmethod
+    def guards(self, settings: EntitySettings, path: Path) -> dict[str, Any]:
+        """See ``monitor.rules.entities.lookup.Guards``."""
 
     def forget(self) -> None:
         """Let go of the terms that were remembered for speed."""
@@ -97,7 +101,7 @@ class Leaves:
         if body.startswith("list:") or (body.startswith("#") and len(body) > 1):
             return self.named_list(named(body, "list:", "#"), path, context)
         if body.startswith("entity:") or (body.startswith("@") and len(body) > 1):
-            return self.lookup.entity(named(body, "entity:", "@"), path)
+            return self.lookup.entity(named(body, "entity:", "@"), path, self)
         if len(body) > 1 and body.startswith("/") and body.endswith("/"):
             return self.regex(body[1:-1], path)
         doubtful = not in_query and self._misplaced(body, path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from threading import Lock
@@ -13,7 +13,7 @@ from monitor.rules.compile import Builder, CompiledRule
 from monitor.rules.entities import bundled
 from monitor.rules.entities.lookup import Named
 from monitor.rules.index.document import Slots
-from monitor.rules.index.engine import Index
+from monitor.rules.index.engine import SPACING, Index
 from monitor.rules.index.evaluate import Evaluation
 from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.index.labels import Labels
@@ -153,33 +153,60 @@ class RuleSet:
             if age is None or (limit := self.rules[match.rule].max_age) is None or age <= limit
         )
 
-    def edited(self, settings: Settings, change: Change) -> Compiled:
-        """Return this rule set with ``change`` made, ``settings`` being those after it.
+    def edited(self, settings: Settings, change: Change) -> Compiled | None:
+        """Return this rule set with ``change`` made, ``settings`` being those after it; None where
+        it is to be compiled anew: after many edits, or where a changed rule has an error.
 
-        The price doesn't grow with the number of rules that stay: they keep their index. After
-        many edits, or where a changed rule has an error, everything is rebuilt. ``problems`` are
-        those of the changed rules.
+        The price doesn't grow with the number of rules that stay: they keep their index.
+        ``problems`` are those of the changed rules.
         """
         builder = self._builder.after(settings)
         changed = [(at, settings.rules[at]) for at in change.at]
-        gone = {*change.gone, *(rule.name for _, rule in changed if not rule.enabled)}
         compiled = [builder.rule(at, rule) for at, rule in changed]
         taken = [rule for rule in compiled if rule is not None and rule.settings.enabled]
-        if None in compiled or self._index.edits + len(change) > EDITS:
-            return compile_rules(settings, self._index.today, self.frequencies())
+        orders = self._orders(settings.rules, [rule.index for rule in taken])
+        if None in compiled or orders is None or self._index.edits + len(change) > EDITS:
+            return None
         if builder.clauses.asks_language:
             make_ready()
-        index = self._index.edited(taken, gone)
+        gone = {*change.gone, *(rule.name for _, rule in changed if not rule.enabled)}
+        index = self._index.edited(list(zip(taken, orders, strict=True)), gone)
         index.planner.forget()
         builder.forget()
-        rules = dict(self.rules)
-        for name in gone:
-            rules.pop(name, None)
-        rules |= {rule.settings.name: rule.settings for rule in taken}
+        known = self.rules.keys() - gone | {rule.settings.name for rule in taken}
+        rules = {rule.name: rule for rule in settings.rules if rule.name in known}
         findings = [found for rule in taken for found in lint_rule(rule, settings)]
         problems = tuple(dict.fromkeys([*builder.problems, *findings]))
-        mentions = self._mentions.beside(builder.lookup.all)
+        mentions = self._mentions.beside(builder.entities)
         return Compiled(RuleSet(rules, index, mentions, builder), problems)
+
+    def _orders(self, rules: Sequence[RuleSettings], places: Iterable[int]) -> list[int] | None:
+        """Return the orders of the rules at ``places``: their own, or for new ones one between
+        those of their neighbours; None where there is no room."""
+        order_of = self._index.order_of
+        fresh: dict[str, int] = {}
+
+        def nearest(others: Iterable[int]) -> int | None:
+            names = (rules[other].name for other in others)
+            orders = (fresh.get(name, order_of(name)) for name in names)
+            return next((order for order in orders if order is not None), None)
+
+        for at in places:
+            name = rules[at].name
+            order = order_of(name)
+            if order is None:
+                low, high = nearest(range(at - 1, -1, -1)), nearest(range(at + 1, len(rules)))
+                if (order := _between(low, high)) is None:
+                    return None
+            fresh[name] = order
+        return list(fresh.values())
+
+
+def _between(low: int | None, high: int | None) -> int | None:
+    """Return an order behind ``low`` and before ``high``, as far from both as can be."""
+    if low is None or high is None:
+        return high - SPACING if high is not None else (low or 0) + SPACING
+    return (low + high) // 2 if high - low > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +225,8 @@ def difference(before: Settings, after: Settings) -> tuple[Settings, Change] | N
     """Return ``after`` with the rules that didn't change as they were in memory, and what did; None
     where more than single rules did.
 
-    Lists, entities and ``ignore`` are part of many rules; and a rule that moved, or stands between
-    others, gives another order.
+    Lists, entities and ``ignore`` are part of many rules; and rules that changed places give
+    another order to those that stay.
     """
     if (before.lists, before.entities, before.ignore) != (
         after.lists, after.entities, after.ignore,
@@ -210,7 +237,7 @@ def difference(before: Settings, after: Settings) -> tuple[Settings, Change] | N
     if len(known) != len(before.rules) or len(names) != len(after.rules):
         return None  # two rules of one name: an error that a rebuild tells
     stay = [rule.name for rule in before.rules if rule.name in names]
-    if stay != [rule.name for rule in after.rules[: len(stay)]]:
+    if stay != [rule.name for rule in after.rules if rule.name in known]:
         return None
     changed: list[int] = []
     rules: list[RuleSettings] = []
@@ -218,11 +245,9 @@ def difference(before: Settings, after: Settings) -> tuple[Settings, Change] | N
         old = known.get(rule.name)
         if old == rule:
             rules.append(old)
-            continue
-        if old is not None and not old.enabled:
-            return None  # one that was off has no place among the others
-        changed.append(at)
-        rules.append(rule)
+        else:
+            changed.append(at)
+            rules.append(rule)
     change = Change(tuple(changed), frozenset(known.keys() - names))
     return after.model_copy(update={"rules": rules}), change
 
@@ -264,7 +289,7 @@ def compile_rules(
     finally:
         if collecting:
             gc.enable()
-    mentions = Mentions(builder.lookup.all, day)
+    mentions = Mentions(builder.entities, day)
     problems = builder.problems
     if lenient:
         problems = [replace(p, level="warning") if p.never else p for p in problems]

@@ -41,6 +41,10 @@ _SAMPLE = 16
 order."""
 
 
+SPACING = 1 << 16
+"""Between the orders of two rules: so many, halved each time, may come to stand between them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edits:
     """What changed since the index was built: ``dropped`` are orders of plans that it still posts,
@@ -67,7 +71,6 @@ class Index:
                 self.trie.add(form)
         self._plans: dict[str, Plan] = {}
         self._named: frozenset[str] = frozenset()
-        self._last = -1
         self._postings: Postings = ListPostings(())
         self._edits = Edits()
         self._seen = 0
@@ -75,10 +78,9 @@ class Index:
 
     def add(self, rule: CompiledRule) -> None:
         """Add a rule, in the configuration's order; call ``anchor`` when all are added."""
-        self._last = rule.index
         self._named |= rule.stems
         if rule.tree is not None:
-            self._plans[rule.settings.name] = plan_of(self.planner, rule, rule.index)
+            self._plans[rule.settings.name] = plan_of(self.planner, rule, rule.index * SPACING)
 
     def anchor(self, frequencies: Frequencies) -> None:
         """Post each rule under its rarest necessary group."""
@@ -116,9 +118,16 @@ class Index:
         other.anchor(frequencies)
         return other
 
-    def edited(self, rules: Sequence[CompiledRule], gone: Collection[str]) -> Index:
-        """Return an index with ``rules`` in place of those of their names or behind all others, and
-        without those called ``gone``.
+    def order_of(self, name: str) -> int | None:
+        """Return the order of the rule called ``name``, None where there is none that can fire."""
+        if (order := self._edits.orders.get(name)) is not None:
+            return order
+        plan = self._plans.get(name)
+        return plan.order if plan is not None and plan.order not in self._edits.dropped else None
+
+    def edited(self, rules: Sequence[tuple[CompiledRule, int]], gone: Collection[str]) -> Index:
+        """Return an index with ``rules``, each with its order, in place of those of their names,
+        and without those called ``gone``.
 
         Shares the postings of the rules that stay; the replaced ones are skipped, the new ones
         posted beside. Both are merged by the next rebuild.
@@ -128,28 +137,16 @@ class Index:
         other._frequencies = self._frequencies
         dropped, fresh = set(self._edits.dropped), dict(self._edits.fresh)
         orders = dict(self._edits.orders)
-
-        def order_of(name: str) -> int | None:
-            if name in orders:
-                return orders[name]
-            plan = self._plans.get(name)
-            return plan.order if plan is not None and plan.order not in dropped else None
-
-        for name in gone:
-            if (order := order_of(name)) is not None:
+        for name in (*gone, *(rule.settings.name for rule, _ in rules)):
+            if (order := self.order_of(name)) is not None:
                 dropped.add(order)
-                orders.pop(name, None)
-                fresh.pop(name, None)
-        for rule in rules:
-            name = rule.settings.name
-            if (order := order_of(name)) is None:
-                order = other._last = other._last + 1
-            dropped.add(order)
-            orders[name] = order
+            orders.pop(name, None)
             fresh.pop(name, None)
+        for rule, order in rules:
             other._named |= rule.stems
+            orders[rule.settings.name] = order
             if rule.tree is not None:
-                fresh[name] = plan_of(self.planner, rule, order)
+                fresh[rule.settings.name] = plan_of(self.planner, rule, order)
         self.trie.settle()
         beside = ListPostings(self._posted(fresh.values()))
         other._edits = Edits(frozenset(dropped), fresh, orders, beside)
@@ -158,12 +155,12 @@ class Index:
     @property
     def edits(self) -> int:
         """How many rules were edited since the index was built."""
-        return len(self._edits.dropped)
+        return len({*self._edits.dropped, *self._edits.orders.values()})
 
     def _beside(self) -> Index:
         other = Index(self.today, None)
         other.trie, other.planner, other.bundles = self.trie, self.planner, self.bundles
-        other.ignore, other._last, other._named = self.ignore, self._last, self._named
+        other.ignore, other._named = self.ignore, self._named
         return other
 
     def frequencies(self) -> Frequencies:
@@ -206,7 +203,7 @@ class Index:
         bundles = self.bundles.found(found)
         plans, tell = self._postings.candidates(found, bundles)
         edits = self._edits
-        if edits.dropped:
+        if edits.dropped or edits.fresh:
             plans = [plan for plan in plans if plan.order not in edits.dropped]
             plans = in_order(plans, edits.postings.candidates(found, bundles)[0])
         return plans, tell

@@ -300,8 +300,7 @@ class Evaluation:
         self, lefts: Sequence[Place], rights: Sequence[Place], n: int, ordered: bool
     ) -> list[Place]:
         """Each side's occurrences with the closest of the other side before and after them."""
-        if not lefts or not rights:
-            return []
+        lefts, rights = _by_span(lefts), _by_span(rights)
         pairs: dict[tuple[int, int, int, int], Place] = {}
         for these, those, swapped in ((lefts, rights, False), (rights, lefts, True)):
             starts = [place.first for place in those]
@@ -380,6 +379,15 @@ def _covered(span: Span, covers: list[Span]) -> bool:
 def _joined(left: Place, right: Place) -> Place:
     found = tuple(dict.fromkeys(left.found + right.found))
     return Place(min(left.first, right.first), max(left.last, right.last), found)
+
+
+def _by_span(places: Sequence[Place]) -> list[Place]:
+    """Let terms that stand at the same words be one place ("Syria" and the entity); in order."""
+    spans: dict[Span, Place] = {}
+    for place in places:
+        known = spans.get((place.first, place.last))
+        spans[place.first, place.last] = place if known is None else _joined(known, place)
+    return list(spans.values())
 
 
 def _merged(places: Iterable[Place]) -> list[Place]:

@@ -6,7 +6,8 @@ What is read of a document depends on it alone, never on the documents before it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from monitor.rules.index.document import MEMO_CHUNK, Row, Slots, is_shouted
@@ -44,19 +45,27 @@ class Odd(NamedTuple):
 
 
 class Memo(dict[str, Any]):
-    """What chunks pass, worked out when first met."""
+    """What chunks pass, worked out by the trie's ``passes`` when first met.
 
-    def __init__(self, passes: Any, languages: tuple[str, ...]) -> None:
-        self._passes = passes
+    Doesn't keep its trie in memory: an old rule set must go without the garbage collector, which
+    holds up everything else for as long as it looks at a hundred thousand rules.
+    """
+
+    def __init__(self, passes: Passes, languages: tuple[str, ...]) -> None:
+        self._passes = weakref.WeakMethod(passes)
         self.languages = languages
 
     def __missing__(self, chunk: str) -> Any:
-        known = self._passes(chunk, self)
+        passes = self._passes()
+        assert passes is not None, "a document is read by a trie"
+        known = passes(chunk, self)
         if len(chunk) <= MEMO_CHUNK:
             self[chunk] = known
         return known
 
 
+Passes = Callable[[str, Memo], Known | Odd | None]
+"""What a chunk passes."""
 Jumps = dict[int, list[tuple[int, Known]]]
 """By slot: words that start there and span several slots."""
 

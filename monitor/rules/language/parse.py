@@ -315,7 +315,9 @@ class _Reader:
             return self._located(at, lambda: self.leaves.named_list(name, self.path, self.context))
         if kind == "entity":
             name = _value(token, "entity:", "@")
-            return self._located(at, lambda: self.leaves.lookup.entity(name, self.path))
+            return self._located(
+                at, lambda: self.leaves.lookup.entity(name, self.path, self.leaves)
+            )
         text = str(token)
         if kind == "phrase":
             text = text.strip(_QUOTES)

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.config.models import Settings
@@ -127,6 +127,11 @@ def configured(given_rules: list[dict[str, Any]], **more: Any) -> Settings:
     st.lists(documents, min_size=1, max_size=3),
     st.booleans(),
 )
+@example(
+    [{"near": {"of": [["entity:Georgia"], ["Syria", "entity:Syria"]], "within": 0}}],
+    [Document("1", "", "Syria Georgia")],
+    False,
+)
 def test_same_rules_and_same_hits(
     chosen: list[dict[str, Any]], stories: list[Document], large: bool
 ) -> None:
@@ -187,21 +192,26 @@ def test_anchors_never_change_what_matches(
     assert first.with_frequencies(first.frequencies()).match_many(stories) == before
 
 
-named = st.tuples(st.integers(0, 6), rules)
+placed = st.tuples(st.integers(0, 6), rules, st.integers(0, 6))
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(rules, min_size=1, max_size=4),
-    st.lists(st.one_of(named, st.integers(0, 6)), min_size=1, max_size=4),
+    st.lists(st.one_of(placed, st.integers(0, 6)), min_size=1, max_size=4),
     st.lists(documents, min_size=1, max_size=3),
+)
+@example(
+    [{"any": ["arms deal"]}, {"any": ["cease fire", "arms deal", "ceasefire"]}],
+    [(0, {"match": "ceasefire"}, 0)],
+    [Document("1", "cease-fire")],
 )
 def test_an_edited_rule_set_is_the_rebuilt_one(
     chosen: list[dict[str, Any]],
-    edits: list[tuple[int, dict[str, Any]] | int],
+    edits: list[tuple[int, dict[str, Any], int] | int],
     stories: list[Document],
 ) -> None:
-    """Rules replaced, added and taken away, one after the other."""
+    """Rules replaced, put in anywhere, and taken away, one after the other."""
     current = {f"rule {number}": rule for number, rule in enumerate(chosen)}
     before = named_settings(current)
     first = compile_rules(before, TODAY).ruleset
@@ -210,11 +220,18 @@ def test_an_edited_rule_set_is_the_rebuilt_one(
         if isinstance(edit, int):
             current.pop(f"rule {edit}", None)
         else:
-            current[f"rule {edit[0]}"] = edit[1]
+            number, rule, place = edit
+            if (name := f"rule {number}") in current:
+                current[name] = rule
+            else:
+                items = list(current.items())
+                current = dict([*items[:place], (name, rule), *items[place:]])
         found = difference(before, named_settings(current))
         assert found is not None
         before, change = found
-        ruleset = ruleset.edited(before, change).ruleset
+        compiled = ruleset.edited(before, change)
+        assert compiled is not None
+        ruleset = compiled.ruleset
         rebuilt = compile_rules(before, TODAY).ruleset
         assert list(ruleset.rules) == list(rebuilt.rules)
         assert ruleset.match_many(stories) == rebuilt.match_many(stories)
