@@ -70,13 +70,16 @@ def recompiled_watch(
     ``ruleset`` are the rules of ``before``. Where nothing but single rules changed, they are
     changed in it and the others keep their index; otherwise all are compiled anew, with what
     ``ruleset`` learned. Returns the configuration, its unchanged rules being those in memory, the
-    compiled rules, and all warnings and notes.
+    compiled rules, and all warnings and notes; ``fresh`` itself is used up.
     """
     found = difference(before, fresh.settings)
     compiled = None
     if found is not None:
         settings, change = found
+        twins = fresh.settings.rules
         fresh = replace(fresh, settings=settings)
+        while twins:  # piece by piece: the end of all at once would hold up every thread
+            del twins[-1_000:]
         compiled = ruleset.edited(settings, change)
         if compiled is not None and change:
             log.info("rules edited, the others kept", extra={"rules": len(change)})
