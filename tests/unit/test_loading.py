@@ -27,7 +27,9 @@ EDITED = "rules edited, the others kept"
 ANEW = "all rules compiled anew"
 
 
-def change(tmp_path: Path, old: str, new: str) -> tuple[list[str], list[str]]:
+def change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, old: str, new: str
+) -> tuple[list[str], list[str]]:
     """Return the rules that match after the change, and what the log said."""
     file = tmp_path / "config.yaml"
     file.write_text(BASE)
@@ -36,22 +38,14 @@ def change(tmp_path: Path, old: str, new: str) -> tuple[list[str], list[str]]:
     assert [match.rule for match in compiled.ruleset.match(STORY)] == ["A", "B", "C"]
     assert old in BASE
     file.write_text(BASE.replace(old, new))
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
-    log = logging.getLogger("monitor.loading")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
+    with caplog.at_level(logging.INFO, "monitor.loading"):
         loaded, recompiled, _ = recompiled_watch(load(file, {}), before.settings, compiled.ruleset)
-    finally:
-        log.removeHandler(handler)
     rebuilt, _ = compiled_watch(load(file, {}))
     assert loaded.settings == load(file, {}).settings
     assert recompiled.ruleset.match(STORY) == rebuilt.ruleset.match(STORY)
     assert list(recompiled.ruleset.rules) == list(rebuilt.ruleset.rules)
     names = [match.rule for match in recompiled.ruleset.match(STORY)]
-    return names, [record.getMessage() for record in records]
+    return names, [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.parametrize(
@@ -82,26 +76,38 @@ def change(tmp_path: Path, old: str, new: str) -> tuple[list[str], list[str]]:
     ],
 )
 def test_a_changed_rule_leaves_the_others_as_they_are(
-    tmp_path: Path, old: str, new: str, matching: list[str], said: list[str]
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    old: str,
+    new: str,
+    matching: list[str],
+    said: list[str],
 ) -> None:
-    assert change(tmp_path, old, new) == (matching, said)
+    assert change(tmp_path, caplog, old, new) == (matching, said)
 
 
-def test_rules_that_changed_places_are_compiled_anew(tmp_path: Path) -> None:
+def test_rules_that_changed_places_are_compiled_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = BASE.splitlines(keepends=True)
-    assert change(tmp_path, "".join(lines[3:5]), lines[4] + lines[3]) == (["B", "A", "C"], [ANEW])
+    assert change(tmp_path, caplog, "".join(lines[3:5]), lines[4] + lines[3]) == (
+        ["B", "A", "C"],
+        [ANEW],
+    )
 
 
-def test_a_broken_rule_is_refused_with_its_place(tmp_path: Path) -> None:
+def test_a_broken_rule_is_refused_with_its_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(ConfigError, match="unknown list"):
-        change(tmp_path, "any: [Syria]", "any: ['list:none']")
+        change(tmp_path, caplog, "any: [Syria]", "any: ['list:none']")
 
 
 def test_after_many_edits_everything_is_built_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monitor.rules.ruleset.EDITS", 0)
-    assert change(tmp_path, "any: [Syria]", "any: [Iraq]") == (["B", "C"], [ANEW])
+    assert change(tmp_path, caplog, "any: [Syria]", "any: [Iraq]") == (["B", "C"], [ANEW])
 
 
 def test_an_old_rule_set_goes_without_the_collector(tmp_path: Path) -> None:
