@@ -1,23 +1,27 @@
 """The processes of ``benchmarks.scale``: a feed server on loopback, and a worker that polls it.
 
-The worker does what a worker does for a feed that has not changed: a job wakes it for a shard, it
-claims the shard's due feeds, asks for each with its validators, and commits the answers.
+The worker is the product's own, as ``newswatch worker`` runs it. The server answers as the web does
+(design notes): of twenty answers twelve are 304, five a body that is known, three have a new entry.
 """
 
 from __future__ import annotations
 
 import asyncio
-import resource
+import json
+import os
+import re
+import signal
 import sys
 import time
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from random import Random
+from types import FrameType
 
-import httpx
-
-from monitor.jobs.procrastinate import ProcrastinateQueue
-from monitor.rules.text import search_tokens
+from benchmarks.polling.corpus import NEW, Item, items, rss
+from monitor.assembly import assembled
 from monitor.store.port import (
     EntryMatch,
     FeedState,
@@ -27,15 +31,22 @@ from monitor.store.port import (
     StoredEntry,
     StoryRow,
 )
-from monitor.store.postgres import open_postgres
+from monitor.store.postgres import PgStore
 from monitor.store.rows import KINDS
-from monitor.values import Entry, Feed, Hit, Match, Story
+from monitor.values import Entry, Hit, Match, Story
+from monitor.worker import Worker
 
-HOSTS = 400
-FEEDS = 4_000
-SHARD_LIMIT = 64
+FEEDS = 1_600
+PER_HOST = 40  # as many as a job takes: what a shard of a million feeds has due at each look
+ENTRIES = 30  # in a document, some 15 kB: the median of those seen
 SENTENCE = "talks continue over the border as ministers meet and officials warn of new measures"
 WORDS = SENTENCE.split()
+TICK = os.sysconf("SC_CLK_TCK")
+SAMPLE_SECONDS = 0.002  # of CPU between looks at what the worker is doing
+# The store's and the queue's: our adapters, and the libraries below them.
+STORING = re.compile(r"/monitor/(store|jobs)/|/psycopg|/procrastinate/")
+# Others that know what they do; a function of the standard library works for who called it.
+KNOWN = re.compile(r"/monitor/|/site-packages/|/benchmarks/")
 
 
 def feed_url(number: int, of: int) -> str:
@@ -64,83 +75,188 @@ def commit_of(state: FeedState, number: int) -> PollCommit:
     )
 
 
+def configuration(database: str, port: int) -> str:
+    """Return a configuration of ``FEEDS`` feeds that are due each second: there is always work."""
+    feeds = [
+        {
+            "url": f"http://127.1.{n // PER_HOST}.1:{port}/{n}",
+            "name": f"Feed {n}",
+            "every": "1s",
+        }
+        for n in range(FEEDS)
+    ]
+    rules = [{"name": f"Rule {n}", "all": [word, "ceasefire"]} for n, word in enumerate(WORDS[:10])]
+    return json.dumps(
+        {
+            "state": database,
+            "defaults": {"channel": "news"},
+            "channels": {"news": {"console": True}},
+            "network": {"allow": ["127.0.0.0/8"]},
+            "polling": {"min": "1s"},
+            "web": {"enabled": False},
+            "feeds": feeds,
+            "rules": rules,
+        }
+    )
+
+
+class Site:
+    """All feeds' answers."""
+
+    def __init__(self) -> None:
+        self._asked: Counter[int] = Counter()
+        self._news: Counter[int] = Counter()
+        self._bodies = [rss(n, items(n, ENTRIES, Random(n))) for n in range(FEEDS)]
+
+    def answer(self, number: int, known: bool) -> bytes:
+        """Return the whole answer for feed ``number``."""
+        turn = (self._asked[number] + number) % 20
+        self._asked[number] += 1
+        if known and turn < 12:
+            return b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n'
+        if known and turn in (13, 16, 19):
+            self._news[number] += 1
+            self._publish(number, self._news[number])
+        body = self._bodies[number].encode()
+        head = (
+            'HTTP/1.1 200 OK\r\nContent-Type: application/rss+xml\r\nETag: "x"\r\n'
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    def _publish(self, number: int, news: int) -> None:
+        """Put a new entry before the others, and let the oldest go."""
+        dice = Random(number * 1_000 + news)
+        title = " ".join(dice.choices(WORDS, k=9)).capitalize()
+        entry = Item(
+            10_000 + news, f"{title} {number} {news}", " ".join(dice.choices(WORDS, k=60)), NEW
+        )
+        fresh = rss(number, [entry])
+        fresh = fresh[fresh.index("<item>") : fresh.index("</channel>")]
+        body = self._bodies[number]
+        start, end = body.index("<item>"), body.rindex("<item>")
+        self._bodies[number] = f"{body[:start]}{fresh}{body[start:end]}</channel></rss>\n"
+
+
 async def serve() -> None:
-    """Answer 304 to everything."""
-    answer = b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n'
+    """Print the port, then answer for ever."""
+    site = Site()
 
     async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(answer)
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                number = int(head.split(b" ", 2)[1].strip(b"/"))
+                writer.write(site.answer(number, b"f-none-match" in head.lower()))
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             writer.close()
 
-    server = await asyncio.start_server(answering, "127.0.0.1", 0)
+    server = await asyncio.start_server(answering, "0.0.0.0", 0, backlog=1_000)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(3600)
+    await asyncio.sleep(3_600)
 
 
-async def work(url: str, port: str, seconds: float) -> None:
-    """Poll for ``seconds``; prints polls, CPU seconds and MB."""
-    store = await open_postgres(url, tokenize=search_tokens)
-    feeds = [Feed(feed_url(n, FEEDS), feed_url(n, FEEDS), "f") for n in range(FEEDS)]
-    await store.sync_feeds(feeds, datetime.now(UTC))
-    queue = ProcrastinateQueue(store, concurrency=4)
-    limits = httpx.Limits(max_connections=64)
-    polls = 0
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits) as client:
-
-        async def poll_shard(key: str) -> None:
-            nonlocal polls
-            now = datetime.now(UTC)
-            retry = now + timedelta(minutes=5)
-            while claimed := await store.due(now, SHARD_LIMIT, retry, int(key)):
-                await asyncio.gather(*(ask(client, state) for state in claimed))
-                # Due again at once, so that there is always work.
-                await store.commit_polls(
-                    [
-                        PollCommit(replace(state, next_at=now, last_poll_at=now, last_ok_at=now))
-                        for state in claimed
-                    ]
-                )
-                polls += len(claimed)
-                if len(claimed) < SHARD_LIMIT or polls % 7 == 0:
-                    break
-
-        async def dispatch(_: str) -> None:
-            shards = await store.due_shards(datetime.now(UTC))
-            await queue.defer_many("poll_shard", [str(shard) for shard in shards])
-
-        queue.register("poll_shard", poll_shard)
-        queue.register("dispatch", dispatch)
-        queue.every(timedelta(seconds=0.2), "dispatch")
-        await queue.start()
-        await asyncio.sleep(2.0)
-        polls, cpu = 0, time.process_time()
-        await asyncio.sleep(seconds)
-        done, cpu = polls, time.process_time() - cpu
-        await queue.stop(timedelta(seconds=2))
-    await store.close()
-    memory = peak_memory()
-    print(done, cpu, memory, flush=True)
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds of a process of this machine, 0 where it is gone or unknown."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def peak_memory() -> float:
-    """Return this process's largest size in MB; getrusage would count its parent's before exec."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_of(pid: int) -> float:
+    """Return a process's largest size in MB; getrusage would count its parent's before exec."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
 
 
-async def ask(client: httpx.AsyncClient, state: FeedState) -> None:
-    """Ask for a feed with its validators."""
-    await client.get(f"/{state.id}.xml", headers={"If-None-Match": '"x"'})
+def children() -> list[int]:
+    """Return the processes that this one has started: those that parse."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid():
+            found.append(int(path.parent.name))
+    return found
+
+
+@contextmanager
+def sampled() -> Iterator[Counter[bool]]:
+    """Count, at even distances of this process's CPU time, whether it works for the store or the
+    queue (True) or for something else (False)."""
+    counts: Counter[bool] = Counter()
+
+    def look(_: int, frame: FrameType | None) -> None:
+        while frame is not None and not KNOWN.search(frame.f_code.co_filename):
+            frame = frame.f_back
+        counts[frame is not None and bool(STORING.search(frame.f_code.co_filename))] += 1
+
+    before = signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, SAMPLE_SECONDS, SAMPLE_SECONDS)
+    try:
+        yield counts
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+async def sessions(store: PgStore) -> list[int]:
+    """Return the server's processes that work for this one."""
+    rows = await store.pool.rows(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = %s",
+        (store.pool.options["application_name"],),
+    )
+    return [row[0] for row in rows]
+
+
+async def beginning(store: PgStore) -> int:
+    """Return how many feeds have yet to show what was there before: that isn't measured."""
+    query = "SELECT count(*) FROM feeds WHERE baselined_at IS NULL"
+    return int((await store.pool.rows(query))[0][0])
+
+
+async def work(config: Path, warm: float, seconds: float) -> None:
+    """Poll for ``seconds`` after ``warm`` ones; prints what that took, as JSON."""
+    async with assembled(config, {}) as worker:
+        assert isinstance(worker, Worker)
+        running = asyncio.create_task(worker.run())
+        store, shards = worker._pg, worker._shards
+        while await beginning(store):  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(warm)
+        parsers, backends = children(), await sessions(store)
+        theirs = {pid: cpu_of(pid) for pid in [*parsers, *backends]}
+        polls, jobs, cpu = shards.polls, sum(worker._jobs.runs.values()), time.process_time()
+        with sampled() as counts:
+            await asyncio.sleep(seconds)
+        polls, cpu = shards.polls - polls, time.process_time() - cpu
+        jobs = sum(worker._jobs.runs.values()) - jobs
+        spent = {pid: cpu_of(pid) - before for pid, before in theirs.items()}
+        result = {
+            "polls": polls,
+            "jobs": jobs,
+            "cpu": cpu,
+            "parsers": sum(max(0.0, spent[pid]) for pid in parsers),
+            "server": sum(max(0.0, spent[pid]) for pid in backends),
+            "share": counts[True] / max(1, counts.total()),
+            "memory": peak_of(os.getpid()),
+            "parser_memory": sum(peak_of(pid) for pid in parsers),
+            "undecided": await store.inbox_waiting(1_000),
+        }
+        worker.stop()
+        await running
+    print("RESULT", json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         asyncio.run(serve())
     else:
-        asyncio.run(work(sys.argv[2], sys.argv[3], float(sys.argv[4])))
+        asyncio.run(work(Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))

@@ -7,6 +7,7 @@
     ├── UsageError           a command was called with words it can't use
     ├── StateError           the state directory or database can't be used
     │   ├── AlreadyRunning   another process holds the lock of this state directory (exit 75)
+    │   ├── OutOfReach       the database's server doesn't answer now (exit 75)
     │   ├── NewerSchema      the database was written by a newer version
     │   └── CorruptState     the database is damaged; never recreated silently
     ├── FetchError           a feed couldn't be fetched; has a plain-words reason
@@ -84,6 +85,12 @@ class StateError(NewswatchError):
 
 class AlreadyRunning(StateError):
     """Another process holds the lock of this state directory."""
+
+    exit_code = EXIT_TEMPFAIL
+
+
+class OutOfReach(StateError):
+    """The database's server can't be reached, or takes nothing now: it may later."""
 
     exit_code = EXIT_TEMPFAIL
 

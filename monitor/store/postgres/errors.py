@@ -8,7 +8,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict
 
-from monitor.errors import StateError
+from monitor.errors import OutOfReach, StateError
 
 
 class Refused(StateError):
@@ -30,6 +30,11 @@ def state_error(error: Exception, where: str) -> StateError:
     why = " ".join(str(error).split()) or type(error).__name__
     match error:
         # While connecting there is no code, only the server's words.
+        case _ if "too many clients already" in why:
+            return OutOfReach(
+                f"{where}: the server takes no more connections; raise max_connections or run "
+                "fewer workers"
+            )
         case _ if "authentication failed" in why or "no password supplied" in why:
             return StateError(f"{where}: the login was refused; check user and password")
         case _ if 'database "' in why and "does not exist" in why:
@@ -44,24 +49,24 @@ def state_error(error: Exception, where: str) -> StateError:
                 "CREATE on its schema"
             )
         case pg.DiskFull() | pg.OutOfMemory():
-            return StateError(
+            return OutOfReach(
                 f"{where}: the server is out of space ({why}); nothing was stored. Free some: it "
                 "goes on by itself"
             )
         case pg.ReadOnlySqlTransaction():
             return StateError(f"{where}: the database is read-only; name the primary in `state:`")
         case pg.TooManyConnections():
-            return StateError(
+            return OutOfReach(
                 f"{where}: the server takes no more connections; raise max_connections or run "
                 "fewer workers"
             )
         case pg.DataCorrupted() | pg.IndexCorrupted():
             return StateError(f"{where}: the database is damaged ({why}); restore a backup")
         case TimeoutError() | asyncio.TimeoutError():
-            return StateError(f"{where}: the database did not answer in time; it is tried again")
+            return OutOfReach(f"{where}: the database did not answer in time")
         case psycopg.OperationalError() | psycopg.InterfaceError():
-            return StateError(
+            return OutOfReach(
                 f"{where}: can't reach the database ({why}); check that it runs and that `state:` "
-                "names it. It is tried again"
+                "names it"
             )
     return Refused(f"{where}: the database refused ({why})")

@@ -28,13 +28,15 @@ def vector(tokenize: Tokenize, *fields: str) -> str:
             position += 1
             if position > POSITIONS or size > LARGEST:
                 break
-            lexeme = encode(token)
-            at = places.setdefault(lexeme, [])
-            size += 8 if at else len(lexeme.encode()) + 12
-            if len(at) < LEXEME_POSITIONS:
+            at = places.get(token)
+            if at is None:
+                places[token] = [position]
+                size += 8 * len(token) + 14  # the longest that it may become
+            elif len(at) < LEXEME_POSITIONS:
                 at.append(position)
+                size += 8
         position += GAP
-    return " ".join(f"'{lexeme}':{','.join(map(str, at))}" for lexeme, at in places.items())
+    return " ".join([f"'{encode(token)}':{','.join(map(str, at))}" for token, at in places.items()])
 
 
 def query(wording: Wording) -> str | bool:

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 import psycopg
 
 from monitor.store.postgres.errors import state_error
-from monitor.store.postgres.pool import Connection, Pool, run
+from monitor.store.postgres.pool import Connection, Pool, fetch, run
 from monitor.store.postgres.search import vector
 from monitor.store.postgres.text_index import mark_all
 from monitor.store.tokens import Tokenize, fingerprint
 from monitor.store.transfer import CHUNK, TABLES, Rows, Table
 
 T = TypeVar("T")
+INDEX_MEMORY = "256MB"  # that the server may use to build one index
 
 
 class PgSide:
@@ -26,6 +27,7 @@ class PgSide:
         self._db = db
         self._tokenize = tokenize
         self._owns = owns
+        self._indexes: list[tuple[str, str]] | None = None  # taken off while rows are written
 
     async def chunks(self, table: Table) -> AsyncIterator[Rows]:
         query = f"SELECT {table.columns} FROM {table.name} WHERE {table.where} ORDER BY {table.key}"
@@ -42,8 +44,34 @@ class PgSide:
             await self._ours(run(self._db, f"TRUNCATE {table.name}"))
 
     async def write(self, table: Table, rows: Rows) -> None:
+        if self._indexes is None:
+            self._indexes = await self._ours(self._without_indexes())
         columns = f"{table.columns}, tokens" if table.name == "entries" else table.columns
         await self._ours(self._copy(f"COPY {table.name} ({columns}) FROM STDIN", table, rows))
+
+    async def _without_indexes(self) -> list[tuple[str, str]]:
+        """Take the indexes off that hold nothing unique; return their names and definitions.
+
+        To build one of a million texts at the end takes a minute. To keep it up row by row took so
+        long, once it was larger than the server's memory for it, that the copy didn't end in ten.
+        """
+        found = await fetch(
+            self._db,
+            "SELECT c.relname, pg_get_indexdef(i.indexrelid) FROM pg_index i "
+            "JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid "
+            "WHERE NOT i.indisunique AND t.relname = ANY(%s::text[]) "
+            "AND t.relnamespace = current_schema()::regnamespace ORDER BY c.relname",
+            ([table.name for table in TABLES],),
+        )
+        for name, _ in found:
+            await run(self._db, f"DROP INDEX {name}")
+        return [(name, definition) for name, definition in found]
+
+    async def _with_indexes(self) -> None:
+        await run(self._db, f"SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'")
+        for _, definition in self._indexes or ():
+            await run(self._db, definition)
+        self._indexes = None
 
     async def _copy(self, statement: str, table: Table, rows: Rows) -> None:
         title = table.columns.split(", ").index("title") if table.name == "entries" else 0
@@ -57,6 +85,7 @@ class PgSide:
         return row
 
     async def settle(self) -> None:
+        await self._ours(self._with_indexes())
         await self._ours(mark_all(self._db, fingerprint(self._tokenize)))
         for sequence, query in (
             ("pg_get_serial_sequence('feeds', 'id')", "SELECT max(id) FROM feeds"),

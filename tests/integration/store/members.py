@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -50,6 +50,19 @@ TIMES = Times(
     silent=timedelta(seconds=2),
 )
 LOOKS = tuple(timedelta(seconds=each) for each in (1.5, 3.0, 6.0))
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A machine's clock that is ``ahead`` of the true time."""
+
+    ahead: timedelta
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self.ahead
+
+    def monotonic(self) -> float:
+        return SystemClock().monotonic()
 
 
 @dataclass
@@ -110,12 +123,13 @@ async def wires(folder: Path, database: str) -> AsyncIterator[Wires]:
 
 @asynccontextmanager
 async def member(
-    here: Wires, database: str, patience: Patience | None = None
+    here: Wires, database: str, patience: Patience | None = None, ahead: timedelta = timedelta()
 ) -> AsyncIterator[Worker]:
-    """Run one worker on ``database`` (however it gets there) while the block runs."""
+    """Run one worker on ``database`` (however it gets there) while the block runs; its machine's
+    clock is ``ahead`` of the true time."""
     loaded = load(here.config, {**os.environ, "SLACK_BOT_TOKEN": here.slack.token})
     current = watching(loaded, compiled_watch(loaded)[0])
-    clock = SharedClock(SystemClock())
+    clock = SharedClock(Wrong(ahead))
     async with AsyncExitStack() as stack:
         store = await open_postgres(database, tokenize=search_tokens, patience=patience)
         stack.push_async_callback(store.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from monitor.errors import NewerSchema, StateError
 from monitor.store import open_store
 from monitor.store.postgres import PgStore, open_postgres
+from tests.acceptance.process import run
 from tests.contract.databases import psycopg
 from tests.contract.samples import NOW, feed, tokenize
 
@@ -39,6 +41,23 @@ def test_a_server_that_cannot_be_used(database: str, parts: dict[str, str], says
     assert SECRET not in message
     assert message.startswith("postgresql://")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [({"netloc": f"x:{SECRET}@127.0.0.1:1"}, 75), ({"path": "/no_such_database"}, 2)],
+)
+@pytest.mark.parametrize("command", ["worker", "run", "once"])
+def test_a_supervisor_starts_again_what_may_work_later(
+    tmp_path: Path, database: str, command: str, parts: dict[str, str], code: int
+) -> None:
+    """Else a worker that starts before its server, after a power cut, would never come back."""
+    feeds = "feeds: ['https://example.org/feed']\nrules: [{name: A, any: [arms]}]\n"
+    (tmp_path / "config.yaml").write_text(f"state: {changed(database, **parts)}\n{feeds}")
+    found, out, err = run(command, cwd=tmp_path)
+    assert (found, out) == (code, [])
+    assert err[-1].startswith("error: postgresql://")
+    assert SECRET not in "".join(err)
 
 
 def test_a_schema_from_a_newer_version(database: str) -> None:

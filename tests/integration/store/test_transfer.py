@@ -17,6 +17,7 @@ from monitor.store.postgres import PgStore
 from monitor.store.postgres.cluster import beat, farewell
 from monitor.store.transfer import Copied
 from monitor.values import Receipt
+from tests.contract.databases import psycopg
 from tests.contract.samples import (
     DAY,
     NOW,
@@ -63,6 +64,12 @@ async def fill(state: str) -> None:
         [outbox(7, state="unknown", receipt=Receipt("1.2", "C"), first_try=NOW, looks=2)]
     )
     await store.sync_feeds([feed("a"), feed("b")], NOW + DAY)
+    await store.close()
+
+
+async def live(state: str) -> None:
+    store = await open_store(state, now=NOW, tokenize=tokenize)
+    await store.enqueue([outbox(99_999)])
     await store.close()
 
 
@@ -124,6 +131,31 @@ def test_what_is_stored_after_a_copy_meets_no_old_number(tmp_path: Path, databas
     asyncio.run(go_on())
 
 
+def indexes(database: str) -> list[str]:
+    with psycopg.connect(database) as db:
+        found = db.execute(
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1"
+        ).fetchall()
+    return [row[0] for row in found]
+
+
+def test_a_copy_leaves_the_indexes_as_they_were(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = str(tmp_path / "home")
+    asyncio.run(fill(home))
+    before = indexes(database)
+    assert any("gin (tokens)" in each for each in before)
+    move(home, database)
+    assert indexes(database) == before
+    # Also one that is cut in the middle of it.
+    monkeypatch.setattr("monitor.store.postgres.transfer.mark_all", None)
+    asyncio.run(live(home))
+    with pytest.raises(TypeError):
+        move(home, database, replace=True)
+    assert indexes(database) == before
+
+
 def test_a_copy_may_be_repeated(tmp_path: Path, database: str) -> None:
     home = str(tmp_path / "home")
     asyncio.run(fill(home))
@@ -140,12 +172,7 @@ def test_a_target_with_a_life_of_its_own_is_kept_unless_told(tmp_path: Path, dat
     for target in (database, other):
         move(home, target)
 
-        async def live(target: str = target) -> None:
-            store = await open_store(target, now=NOW, tokenize=tokenize)
-            await store.enqueue([outbox(99_999)])
-            await store.close()
-
-        asyncio.run(live())
+        asyncio.run(live(target))
         with pytest.raises(StateError, match="--replace"):
             move(home, target)
         assert len(asyncio.run(facts(target))[3]) == 301  # type: ignore[arg-type]

@@ -143,6 +143,41 @@ def test_a_worker_with_another_configuration_waits_and_takes_over_when_alone(
             first.stop()
 
 
+def test_two_clusters_on_one_database_by_mistake(tmp_path: Path, database: str) -> None:
+    """The second one waits, and says for whom; it polls nothing and posts nothing."""
+    with place(tmp_path, database) as here, FeedServer() as elsewhere:
+        other = tmp_path / "other"
+        other.mkdir()
+        item = {"title": "Glacier of another newsroom", "guid": "o", "link": "http://o.example/"}
+        url = elsewhere.script("/o", lambda _: Answer(rss("Other", [item])))
+        text = (tmp_path / "config.yaml").read_text()
+        start, end = text.index("feeds: ["), text.index("rules:")
+        feeds = f"feeds: [{{url: '{url}', first_run: alert, every: 1s}}]\n"
+        (other / "config.yaml").write_text(text[:start] + feeds + text[end:])
+        first = Process("worker", cwd=tmp_path, env=here.env)
+        try:
+            first.wait_for("a leader", lambda: leader(database, [first]))
+            second = Process("worker", cwd=other, env=here.env)
+            try:
+                word = "another configuration is in force"
+                second.wait_for("word", second.said(word))
+                assert any(word in line and str(first.popen.pid) in line for line in second.err)
+                code, out, err = run("once", cwd=other, env=here.env)
+                assert (code, out) == (75, [])
+                assert err[-1].startswith("error: ")
+                assert word in err[-1]
+                assert f"process {first.popen.pid}" in err[-1]
+                first.wait_for("all stories", lambda: len(here.posted()) >= len(TITLES))
+            finally:
+                # One that is told to stop while it waits just ends.
+                assert second.stop() == -signal.SIGTERM, second.log
+        finally:
+            assert first.stop() == 0, first.log
+        assert elsewhere.requests == []
+        assert here.posted() == sorted(TITLES)
+        assert here.slack.workspace.duplicates() == {}
+
+
 def test_a_new_configuration_rolls_through_all_workers(tmp_path: Path, database: str) -> None:
     with place(tmp_path, database) as here:
         living = [Process("worker", cwd=tmp_path, env=here.env) for _ in range(2)]
