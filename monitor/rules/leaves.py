@@ -236,7 +236,10 @@ class Leaves(ABC):
             text = self.scalar(item, at).strip()
             if not text:
                 raise fail(at, "empty value", "remove it or write a value")
-            if field in ("country", "language"):
+            if field == "country":
+                named = self.lookup.gazetteer.find(text)  # "Syria" as well as its code
+                values.append((named.code if named else text).lower())
+            elif field == "language":
                 values.append(text.lower())
             elif field == "url":
                 values.append(text.casefold())

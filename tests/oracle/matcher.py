@@ -161,8 +161,11 @@ class Reading:
             for last in self._ends(form, start):
                 out.add((start, last))
         if len(form) == 1 and form[0][0] == "e" and fold(form[0][1]) in STOP_WORDS and self.shouted:
-            out = {span for span in out if self.tokens[span[0]].field != "title"}
+            out = {span for span in out if self._says_so(self.tokens[span[0]])}
         return out
+
+    def _says_so(self, token: Token) -> bool:
+        return token.field != "title" or "." in self.document.title[token.start : token.end]
 
     def _ends(self, form: Form, at: int) -> Iterable[int]:
         steps = []

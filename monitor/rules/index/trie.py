@@ -143,10 +143,15 @@ class Trie:
         return out
 
     def _hush(self, slots: Slots, out: Spans) -> None:
-        """Take the exact terms that a headline in capitals says nothing about out of it."""
-        title = slots.fields[0][1]
+        """Take the exact terms that a headline in capitals says nothing about out of it: "US", but
+        not "U.S."."""
+        title, text = slots.fields[0][1], slots.text("title")
         for form in self._shouted.intersection(out):
-            out[form] = [span for span in out[form] if span[0] >= title]
+            out[form] = [
+                span
+                for span in out[form]
+                if span[0] >= title or "." in text[slice(*slots.text_range(*span)[1:])]
+            ]
             if not out[form]:
                 del out[form]
 

@@ -13,6 +13,7 @@ from monitor.rules.language.vendors import spellings, translated
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 60
+_COUNTED = re.compile(r"(SENT|PARA)/\S*")
 _NUMBERLESS = re.compile(r"(O?NEAR|ATLEAST|FIRST)(?:/(?!\d+$).*)?")
 _CLOSING = {'"': '"', "“": "”", "„": "“”", "«": "»"}
 
@@ -122,8 +123,10 @@ def _foreign(query: str) -> Fault | None:
 
 
 def _numberless(query: str) -> Fault | None:
-    """Return the first operator that lacks its number."""
+    """Return the first operator that lacks its number, or has one that means nothing."""
     for word in re.finditer(r'"[^"]*"|[^\s()"]+', query):
+        if found := _COUNTED.fullmatch(word[0]):
+            return Fault(word.start(), f"`{found[1]}` takes no number", f"write {found[1]}")
         if found := _NUMBERLESS.fullmatch(word[0]):
             example = f"{found[1]}/{2 if found[1] == 'ATLEAST' else 5}"
             return Fault(

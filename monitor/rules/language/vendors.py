@@ -43,6 +43,9 @@ _FIELDS = {
 }
 
 
+_SEGMENTS = ("headline", "hlead", "byline")
+
+
 @dataclass(frozen=True, slots=True)
 class Spelling:
     """A vendor's word at ``start``..``end`` in the query, what we write, and why it differs."""
@@ -67,6 +70,8 @@ def spellings(query: str, vendor: Vendor | None = None) -> Iterator[Spelling]:
             touches = query[piece.start() - 1 : piece.start()] in ('"', "”", ")")
             found = _after(text) if touches else None
             found = found or _translate(text, vendor) or _same(text, before, vendor)
+            if query.startswith("(", piece.end()):
+                found = found or _segment(text)
             if found is not None:
                 ours, who, note = found
                 yield Spelling(piece.start(), piece.end(), text, ours, who, note)
@@ -116,6 +121,12 @@ def _translate(text: str, vendor: Vendor | None) -> tuple[str, str, str] | None:
     if vendor == "meltwater" and (each := re.fullmatch(r"ingress:(.*)", text)):
         return f"lead:{each[1]}", "Meltwater", ""
     return None
+
+
+def _segment(text: str) -> tuple[str, str, str] | None:
+    """Read a word right before a parenthesis as LexisNexis does: headline(arms)."""
+    lower = text.lower()
+    return (_FIELDS[lower], "LexisNexis", "") if lower in _SEGMENTS else None
 
 
 def _same(text: str, before: str, vendor: Vendor | None) -> tuple[str, str, str] | None:

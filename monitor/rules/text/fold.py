@@ -20,7 +20,7 @@ _POSSESSIVE = re.compile(r"'[sS]$")
 MAX_PARTS = 100
 """Parts of one hyphenated token that are looked at; bounds a chain of 50,000 characters."""
 _HYPHEN = re.compile(f"[{HYPHENS}]")
-_ACRONYM = re.compile(r"(?:\w\.)+\w?(?:'s)?", re.IGNORECASE)
+_ACRONYM = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]?(?:'s)?", re.IGNORECASE)
 _DIGIT = re.compile(r"(?![0-9])\d")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 

@@ -40,7 +40,8 @@ def _expression(letter: str, inner: str, singles: str) -> re.Pattern[str]:
         rf"(?:[^\W\d_](?!{inner}))?(?:{apostrophe}[sS](?!{inner}))?"
         rf"|[A-Z]\.[A-Z](?![\w.]|-\w)(?:{apostrophe}[sS](?!{inner}))?"
     )
-    return re.compile(rf"{acronym}|{word}(?:[{HYPHENS}{APOSTROPHES}]{word})*+{singles}")
+    dotted = rf"[^\W\d_]\.[^\W\d_](?:\.|(?![\w.]|-\w))"  # "anti-U.S.": the acronym is its own
+    return re.compile(rf"{acronym}|{word}(?:[{HYPHENS}{APOSTROPHES}](?!{dotted}){word})*+{singles}")
 
 
 @cache
@@ -51,7 +52,8 @@ def _ascii() -> re.Pattern[str]:
         r"[A-Za-z]\.(?:[A-Za-z]\.)++(?:[A-Za-z](?![A-Za-z0-9]))?(?:['`][sS](?![A-Za-z0-9]))?"
         r"|[A-Z]\.[A-Z](?![\w.]|-\w)(?:['`][sS](?![A-Za-z0-9]))?"
     )
-    return re.compile(rf"{acronym}|{word}(?:[-'`]{word})*+")
+    dotted = r"[A-Za-z]\.[A-Za-z](?:\.|(?![\w.]|-\w))"
+    return re.compile(rf"{acronym}|{word}(?:[-'`](?!{dotted}){word})*+")
 
 
 @cache

@@ -48,6 +48,8 @@ def problems(rule: dict[str, Any], **more: Any) -> tuple[RuleProblem, ...]:
         ('"a b"~5', 5, "search engines", "NEAR/5"),
         ("arms -toy", 5, "search engines", "NOT toy"),
         ("arms NEAR/x deal", 5, "whole number", "NEAR/5"),
+        ("arms SENT/5 deal", 5, "takes no number", "write SENT"),
+        ("headline(arms) AND deal", 0, "LexisNexis", "title:(arms) AND deal"),
         ("arms NEAR deal", 5, "Meltwater", "NEAR/4"),
         ("ATLEAST arms", 0, "whole number", "ATLEAST/2"),
         ("arms NEAR/3 NOT deal", 12, "behind NEAR", "NOT NEAR/5"),
