@@ -40,8 +40,10 @@ def _expression(letter: str, inner: str, singles: str) -> re.Pattern[str]:
         rf"(?:[^\W\d_](?!{inner}))?(?:{apostrophe}[sS](?!{inner}))?"
         rf"|[A-Z]\.[A-Z](?![\w.]|-\w)(?:{apostrophe}[sS](?!{inner}))?"
     )
-    dotted = rf"[^\W\d_]\.[^\W\d_](?:\.|(?![\w.]|-\w))"  # "anti-U.S.": the acronym is its own
-    return re.compile(rf"{acronym}|{word}(?:[{HYPHENS}{APOSTROPHES}](?!{dotted}){word})*+{singles}")
+    # In "anti-U.S." the acronym is a token of its own.
+    dotted = r"[^\W\d_]\.[^\W\d_](?:\.|(?![\w.]|-\w))"
+    hyphen = f"[{HYPHENS}{APOSTROPHES}](?!{dotted})"
+    return re.compile(rf"{acronym}|{word}(?:{hyphen}{word})*+{singles}")
 
 
 @cache
