@@ -16,7 +16,8 @@ _ESCAPE = "zq"
 _LONGEST = 64
 _PROBE = (
     "L'Iran's cease-fire: US, U.S. and ÉTATS-UNIS; naïve C++ 3.14 don't AT&T "
-    "Straße İstanbul Ελλάδα Дамаск دمشق ישראל 日本語カタカナ 한국어 ไทย e\u0301 #tag @name x_y anti-U.S. 3.5"
+    "Straße İstanbul Ελλάδα Дамаск دمشق ישראל 日本語カタカナ 한국어 ไทย e\u0301 #tag @name x_y "
+    "anti-U.S. 3.5"
 )
 Tokenize = Callable[[str], Sequence[str]]
 MADE_BY = "store/tokens"  # the blob that says which tokeniser the text index was made with
