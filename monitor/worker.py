@@ -18,23 +18,20 @@ from typing import Any
 
 from monitor.clock import SharedClock
 from monitor.daemon import BATCH, CLAIM, STORE_PAUSE, Daemon, log_poll
-from monitor.errors import AlreadyRunning, ConfigError, StateError, UsageError
-from monitor.handover import from_payload
+from monitor.errors import AlreadyRunning, ConfigError, StateError
+from monitor.inbox import Inbox
 from monitor.jobs.procrastinate import ProcrastinateQueue
 from monitor.membership import Membership, named, settings_digest
-from monitor.once import PATIENCE
 from monitor.polls import Committed, Polled
 from monitor.shards import ShardPoller
+from monitor.standing_in import in_place_of_a_leader, take_calls_while
 from monitor.store.port import FeedState
-from monitor.store.postgres import PgStore, Refused, Turn
+from monitor.store.postgres import PgStore, Turn
 
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 20  # shards at once
 BEAT_SECONDS = 2.0  # between looks whether our configuration is in force
-LEAD_SECONDS = 1.0  # between words of a cycle that it still delivers
-ONCE_PAUSE = 0.5  # seconds between looks whether another leader still delivers
-CALLS_PAUSE = 1.0  # seconds between looks whether we are the one that takes hubs' calls
 STATES_PER_SECOND = 2_000  # how many feed states the leader may read again each second
 # Shards that are woken at each look (two a second), the longest overdue first. With few feeds that
 # is all of them at once; with many, feeds gather meanwhile, which makes a job worth its price.
@@ -104,7 +101,14 @@ class Worker(Daemon):
         self._fresh = False  # whether what is in memory is what the store holds
         self._preview_due = False
         self._full = False  # whether too much waits to be decided about
-        self._one_by_one = 0  # how many documents to decide about singly: one of them is refused
+        self._inbox = Inbox(
+            store,
+            BATCH,
+            lambda: self._watching.feeds,
+            self._catch_up,
+            self._commit_as_stored,
+            self._forget,
+        )
         self._states_at = self._clock.now()
 
     # Life ---------------------------------------------------------------------------------------
@@ -173,31 +177,10 @@ class Worker(Daemon):
         return 0  # the leader does, when it takes the lead: it is who looks for what is unclear
 
     async def _deliver_all(self) -> None:
-        """Deliver in the place of a leader; where there is one, leave it to that one.
-
-        Returns when nothing is due any more, or patience ends: a leader that has just gone may
-        have left something.
-        """
-        end = self._clock.monotonic() + PATIENCE
-        while not await self._seat.hold():
-            due = await self._pg.outbox_next()
-            if due is None or due > self._clock.now() or self._clock.monotonic() > end:
-                log.info("messages are left to the cluster's leader")
-                return
-            await asyncio.sleep(ONCE_PAUSE)
-        holding = asyncio.create_task(self._hold_seat(), name="lead")
-        try:
-            await self._deliverer.recover()
-            await super()._deliver_all()
-        finally:
-            await _ended(holding)
-
-    async def _hold_seat(self) -> None:
-        """Stay the one that delivers: a leader that says nothing is taken for dead."""
-        while True:
-            await asyncio.sleep(LEAD_SECONDS)
-            with contextlib.suppress(StateError):  # the deliverer meets the same, and says so
-                await self._seat.hold()
+        async with in_place_of_a_leader(self._pg, self._seat, self._clock) as ours:
+            if ours:
+                await self._deliverer.recover()
+                await super()._deliver_all()
 
     async def _take_calls(
         self,
@@ -206,30 +189,9 @@ class Worker(Daemon):
     ) -> None:
         """Take WebSub hubs' calls while we lead: of the others, none could know which
         subscriptions there are, and on one machine there is one such address."""
-        task = asyncio.create_task(self._take_calls_while_leading(callback), name="websub")
+        taking = take_calls_while(lambda: self._jobs.leads, callback)
+        task = asyncio.create_task(taking, name="websub")
         serving.push_async_callback(_ended, task)
-
-    async def _take_calls_while_leading(
-        self, callback: Callable[[], AbstractAsyncContextManager[str]]
-    ) -> None:
-        told = False
-        while True:
-            if self._jobs.leads:
-                try:
-                    async with callback() as listen:
-                        log.info("taking WebSub hubs' calls", extra={"listen": listen})
-                        told = False
-                        while self._jobs.leads:  # noqa: ASYNC110 - it has no event
-                            await asyncio.sleep(CALLS_PAUSE)
-                    log.info("hubs' calls are left to the worker that leads now")
-                except (UsageError, StateError) as error:
-                    if not told:
-                        log.warning(
-                            "hubs' calls aren't taken; it is tried again, and feeds are polled",
-                            extra={"reason": str(error)},
-                        )
-                    told = True
-            await asyncio.sleep(CALLS_PAUSE)
 
     async def _drain(self, decider: asyncio.Task[None]) -> None:
         await self._jobs.stop(timedelta(seconds=3))
@@ -393,36 +355,10 @@ class Worker(Daemon):
 
     async def _decide_inbox(self) -> None:
         """Decide about what was read, until nothing is left."""
-        while self._jobs.leads and not self._stopping.is_set():
-            async with self._pg.turn() as turn:
-                await self._catch_up(turn)
-                waiting = await self._pg.inbox_take(1 if self._one_by_one else BATCH)
-                if not waiting:
-                    return
-                try:
-                    if batch := self._readable([payload for _, payload in waiting]):
-                        await self._commit_as_stored(batch)
-                except Refused as error:
-                    self._fresh = False
-                    self._one_by_one = len(waiting)
-                    if len(waiting) > 1:
-                        continue  # one of them must not keep the others from being decided
-                    log.error("a poll can't be stored; left out", extra={"reason": str(error)})
-                self._one_by_one = max(0, self._one_by_one - 1)
-                await self._pg.inbox_remove([number for number, _ in waiting])
+        await self._inbox.empty(lambda: self._jobs.leads and not self._stopping.is_set())
 
-    def _readable(self, payloads: Sequence[bytes]) -> list[Polled]:
-        batch = []
-        for payload in payloads:
-            try:
-                state, outcome, parsed = from_payload(payload)
-            except ValueError as error:
-                # Another version wrote it. Its feed wasn't stored as read and is polled again.
-                log.warning("inbox: unreadable, left to the next poll", extra={"why": str(error)})
-                continue
-            if (feed := self._watching.feeds.get(state.key)) is not None:
-                batch.append(Polled(feed, state, outcome, parsed))
-        return batch
+    def _forget(self) -> None:
+        self._fresh = False
 
     async def _commit(self, batch: Sequence[Polled]) -> int:
         async with self._pg.turn() as turn:

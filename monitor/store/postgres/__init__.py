@@ -2,11 +2,13 @@
 
 from monitor.store.postgres.cluster import StaleConfiguration, WorkerRow
 from monitor.store.postgres.errors import Refused
+from monitor.store.postgres.leadership import Leadership
 from monitor.store.postgres.pool import Patience
 from monitor.store.postgres.store import PgStore, open_postgres
 from monitor.store.postgres.turns import Turn
 
 __all__ = [
+    "Leadership",
     "Patience",
     "PgStore",
     "Refused",

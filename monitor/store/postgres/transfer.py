@@ -52,8 +52,8 @@ class PgSide:
     async def _without_indexes(self) -> list[tuple[str, str]]:
         """Take the indexes off that hold nothing unique; return their names and definitions.
 
-        To build one of a million texts at the end takes a minute. To keep it up row by row took so
-        long, once it was larger than the server's memory for it, that the copy didn't end in ten.
+        Built at the end, each is written once and in order. Kept up row by row, that of the texts
+        has pages read and written all over it once it is larger than the server's buffers.
         """
         found = await fetch(
             self._db,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,6 +205,45 @@ def test_a_copy_that_is_broken_off_leaves_nothing(
             move(home, target)
         assert asyncio.run(facts(target))[1] == []
     assert not list(other.glob("*.part*"))
+
+
+HALF = """
+import asyncio, sys
+from tests.contract.samples import NOW, tokenize
+from monitor.store import transfer
+from monitor.store.copying import copy_store
+from monitor.store.postgres.transfer import PgSide
+from monitor.store.sqlite.transfer import SqliteSide
+
+for side in (PgSide, SqliteSide):
+    async def write(self, table, rows, whole=side.write):
+        await whole(self, table, rows)
+        if table.name == "stories":
+            print("half", flush=True)
+            await asyncio.sleep(600)
+    side.write = write
+asyncio.run(copy_store(sys.argv[1], sys.argv[2], tokenize=tokenize, now=NOW))
+"""
+
+
+def test_a_copy_killed_in_the_middle_is_made_again(tmp_path: Path, database: str) -> None:
+    home, other = str(tmp_path / "home"), str(tmp_path / "other")
+    asyncio.run(fill(home))
+    for target in (database, other):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HALF, home, target], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half\n"
+        process.kill()
+        process.communicate()
+        assert asyncio.run(facts(target))[1] == []
+        before = indexes(database)
+        assert not move(home, target).unchanged
+        assert indexes(database) == before
+        assert asyncio.run(facts(target)) == asyncio.run(facts(home))
+        assert move(home, target).unchanged
+    assert not list((tmp_path / "other").glob("*.part*"))
 
 
 def test_a_copy_that_differs_is_not_kept(
