@@ -129,15 +129,18 @@ class Pipeline:
         anew; the feeds are polled again with their old validators.
         """
         await self._keep_pace()
-        await self.memory.desk.refresh_silences(self._store)
-        self.memory.sleepers.expire(self._clock.now())
+        if any(polled.parsed is not None for polled in batch):
+            await self.memory.desk.refresh_silences(self._store)
+            self.memory.sleepers.expire(self._clock.now())
         decided = Batch()
         commits = []
         for polled in batch:
             commits.append(await self._decide_safely(polled, decided))
-            await asyncio.sleep(0)  # polls under way have deadlines: the loop must come round
-        # Once a batch: the desk's memory is one value, and only its last state counts.
-        commits[-1] = replace(commits[-1], blobs=(*commits[-1].blobs, *self.memory.desk.blobs()))
+            if polled.parsed is not None:
+                await asyncio.sleep(0)  # polls under way have deadlines: the loop must come round
+        # Once a batch: each is one value, and only its last state counts.
+        blobs = (*self.memory.desk.blobs(), *self.memory.baseline.blobs())
+        commits[-1] = replace(commits[-1], blobs=(*commits[-1].blobs, *blobs))
         failpoint("before_commit")
         await self._store.commit_polls(commits)
         failpoint("after_commit")
@@ -195,24 +198,13 @@ class Pipeline:
     async def _decide(self, polled: Polled, batch: Batch) -> PollCommit:
         now = self._clock.now()
         feed, state, parsed = polled.feed, polled.state, polled.parsed
-        entries, errors = without_errors(parsed.entries if parsed is not None else ())
+        if parsed is None:
+            return PollCommit(self._new_state(polled, 0, now))
+        entries, errors = without_errors(parsed.entries)
         identified = await self._identify(feed, state, entries, now)
         fresh = [each for each in identified if each.status == "new"]
-        new_state = after_poll(
-            state,
-            feed,
-            polled.outcome,
-            parsed,
-            len(fresh),
-            now,
-            self.watching.settings.polling,
-            self._random,
-            polled.parse_error,
-            self._pace,
-        )
-        new_state = with_hold(new_state, polled.outcome, now)
-        if parsed is not None:
-            new_state = with_character(new_state, parsed, [f.entry for f in fresh], site, now)
+        new_state = self._new_state(polled, len(fresh), now)
+        new_state = with_character(new_state, parsed, [f.entry for f in fresh], site, now)
         if errors:
             log.warning(
                 "items that are error pages were left out",
@@ -220,8 +212,6 @@ class Pipeline:
             )
             words = f"{new_state.last_status}; {len(errors)} left out: {errors[0]}"
             new_state = replace(new_state, last_status=words)
-        if parsed is None:
-            return PollCommit(new_state)
         first_poll = state.baselined_at is None
         if first_poll:
             new_state = replace(new_state, baselined_at=now)
@@ -248,7 +238,22 @@ class Pipeline:
                     await asyncio.sleep(0)
         if first_poll and feed.first_run == "baseline":
             self.memory.baseline.count(feed.name, len(draft.entries), now)
-        return draft.finish(self.memory.index, self.memory.baseline)
+        return draft.finish(self.memory.index)
+
+    def _new_state(self, polled: Polled, fresh: int, now: datetime) -> FeedState:
+        state = after_poll(
+            polled.state,
+            polled.feed,
+            polled.outcome,
+            polled.parsed,
+            fresh,
+            now,
+            self.watching.settings.polling,
+            self._random,
+            polled.parse_error,
+            self._pace,
+        )
+        return with_hold(state, polled.outcome, now)
 
     async def _identify(
         self, feed: Feed, state: FeedState, entries: Sequence[Entry], now: datetime

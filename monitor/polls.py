@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor.baseline import BaselineLog
 from monitor.sources.fetch import FetchOutcome
 from monitor.store.port import (
     EntryMatch,
@@ -107,7 +106,7 @@ class Draft:
         self.outbox = [row for row in self.outbox if row.id not in rows]
         self._forget.extend(rows)
 
-    def finish(self, index: StoryIndex, baseline: BaselineLog) -> PollCommit:
+    def finish(self, index: StoryIndex) -> PollCommit:
         return PollCommit(
             self.state,
             tuple(self.entries),
@@ -116,6 +115,6 @@ class Draft:
             tuple(self.matches),
             index.changed(),
             tuple(self.outbox),
-            (*index.blobs(), *baseline.blobs(), *self._blobs),
+            (*index.blobs(), *self._blobs),
             tuple(self._forget),
         )

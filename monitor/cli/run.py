@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from monitor import failpoints, logs
-from monitor.cli.common import config_option, run_async
+from monitor.cli.common import config_option
 from monitor.errors import EXIT_OK, EXIT_USAGE, UsageError
+from monitor.eventloop import run_long, settled
 from monitor.systemd import Notifier
 
 log_options = [
@@ -56,9 +57,10 @@ def run(config_path: Path, log_level: str, log_json: bool | None) -> None:
         async with assembled(config_path, os.environ, redactor=redactor) as daemon:
             daemon.handle_signals()
             daemon.notifier = Notifier(os.environ)
+            settled()
             await daemon.run()
 
-    run_async(main)
+    run_long(main)
 
 
 @click.command()
@@ -84,7 +86,7 @@ def once(config_path: Path, due_only: bool, log_level: str, log_json: bool | Non
             await daemon.once(due_only)
             return daemon.parked_channels()
 
-    parked = run_async(main)
+    parked = run_long(main)
     for line in parked:
         click.echo(f"error: {line}", err=True)
     return EXIT_USAGE if parked else EXIT_OK

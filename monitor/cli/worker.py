@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.common import config_option, run_async
+from monitor.cli.common import config_option
 from monitor.cli.run import log_options, set_up_logging
 from monitor.errors import UsageError
+from monitor.eventloop import run_long, settled
 
 
 @click.command()
@@ -41,6 +42,7 @@ def worker(config_path: Path, concurrency: int, log_level: str, log_json: bool |
             config_path, os.environ, redactor=redactor, concurrency=concurrency
         ) as daemon:
             daemon.handle_signals()
+            settled()
             await daemon.run()
 
-    run_async(main)
+    run_long(main)

@@ -27,12 +27,13 @@ from monitor.sources.answers import fresh_until, retry_after
 from monitor.sources.credentials import feed_headers
 from monitor.sources.decode import ACCEPT_ENCODING, decode_body, too_large
 from monitor.sources.faults import explain, transport_failure
-from monitor.sources.guard import Guard, is_near
+from monitor.sources.guard import Guard, Target, is_near
 from monitor.sources.http1 import Http1Transport
 from monitor.sources.resolve import Resolver
 from monitor.sources.slots import SlotLimits, Slots
 from monitor.sources.tls import shared_ssl_context
 from monitor.sources.transport import Dialler, stock_transport
+from monitor.sources.wire import Origin, Wire, lower_headers, message, refuse_declared
 from monitor.store.port import Validators
 from monitor.values import Feed
 
@@ -141,12 +142,21 @@ class Fetcher:
         self._proxied = network.proxy is not None
         self._downgrade = network.allow_downgrade
         self._transport = self._choose(network)
+        # What every request says that no feed's settings change.
+        self._common = tuple(
+            (name, value.encode("latin-1", "replace"))
+            for name, value in (
+                (b"User-Agent", self._agent),
+                (b"Accept", ACCEPT),
+                (b"Accept-Encoding", ACCEPT_ENCODING),
+            )
+        )
 
     def _choose(self, network: NetworkSettings) -> httpx.AsyncBaseTransport:
         """Return our own transport, or httpx's where ours doesn't do what is asked for."""
         context = shared_ssl_context()
         if network.proxy is None and network.transport == "own" and not network.http2:
-            return Http1Transport(self._dialler, context, connect=self._limits.connect)
+            return Http1Transport(Wire(self._dialler, context, connect=self._limits.connect))
         return stock_transport(
             self._dialler,
             context,
@@ -173,7 +183,7 @@ class Fetcher:
             if target.startswith("file:"):
                 outcome = await self._from_file(feed, target, validators)
             else:
-                outcome = await self._from_web(feed, target, validators)
+                outcome = await self._from_web(feed, target, validators, started)
         except FetchError as error:
             outcome = _failed(target, error.reason, str(error))
         except Exception as error:  # a library's surprise is this feed's failure
@@ -183,6 +193,8 @@ class Fetcher:
                 "error",
                 f"The fetch failed in an unforeseen way ({type(error).__name__}); see the log",
             )
+        if outcome.elapsed:
+            return outcome
         return replace(outcome, elapsed=self._clock.monotonic() - started)
 
     async def post(self, url: str, fields: Mapping[str, str]) -> FetchOutcome:
@@ -198,14 +210,14 @@ class Fetcher:
             (b"Connection", b"close"),
         ]
         try:
-            parts = self._guard.vet_url(url)
+            target = self._guard.target(url)
             async with (
-                self._slots.slot(parts.netloc.lower()),
+                self._slots.slot(target.site),
                 asyncio.timeout(self._limits.deadline),
             ):
-                answer = await self._exchange(url, headers, keep=False, body=body)
+                answer = await self._exchange(target, headers, keep=False, body=body)
         except TimeoutError:
-            return _failed(url, "timeout", f"{parts.netloc} didn't answer in time")
+            return _failed(url, "timeout", f"{target.site} didn't answer in time")
         except FetchError as error:
             return _failed(url, error.reason, str(error))
         if 200 <= answer.status < 300:
@@ -251,10 +263,25 @@ class Fetcher:
 
     # HTTP --------------------------------------------------------------------------------------
 
-    async def _from_web(self, feed: Feed, url: str, validators: Validators) -> FetchOutcome:
+    async def _from_web(
+        self, feed: Feed, url: str, validators: Validators, started: float
+    ) -> FetchOutcome:
         answer = await self._follow(feed, url, validators)
         now = self._clock.now()
         headers, status = answer.headers, answer.status
+        asked_so = validators.etag is not None or validators.last_modified is not None
+        if status == 304 and asked_so:  # most polls by far: made in one go
+            return FetchOutcome(
+                "not_modified",
+                answer.url,
+                content_type=headers.get("content-type"),
+                headers=headers,
+                validators=validators,
+                http_status=status,
+                fresh_until=fresh_until(headers, now),
+                permanent_redirect=answer.permanent,
+                elapsed=self._clock.monotonic() - started,
+            )
         outcome = FetchOutcome(
             "failed",
             answer.url,
@@ -269,14 +296,12 @@ class Fetcher:
             wire_bytes=len(answer.raw),
         )
         if status == 304:
-            if validators.etag is None and validators.last_modified is None:
-                return replace(
-                    outcome,
-                    reason="http_304",
-                    message="The server says 'not modified' though nothing was asked that way; "
-                    "it is asked again later",
-                )
-            return replace(outcome, status="not_modified")
+            return replace(
+                outcome,
+                reason="http_304",
+                message="The server says 'not modified' though nothing was asked that way; "
+                "it is asked again later",
+            )
         delta = status == 226 and headers.get("im", "").strip().lower() == "feed"
         unasked = status == 226 and (not delta or validators.etag is None)
         if not 200 <= status < 300 or unasked:
@@ -325,17 +350,16 @@ class Fetcher:
         loop = asyncio.get_running_loop()
         asked, permanent, unbroken = url, None, True
         for _ in range(self._limits.redirects + 1):
-            parts = self._guard.vet_url(asked)
+            target = self._guard.target(asked)
             if self._proxied:
-                await self._vet_behind_proxy(parts.hostname or "", parts.port or 80)
-            near = is_near(parts.hostname or "")
-            async with self._slots.slot(parts.netloc.lower(), near=near) as others_wait:
+                await self._vet_behind_proxy(target.host, target.port)
+            async with self._slots.slot(target.site, near=is_near(target.host)) as others_wait:
                 started = loop.time()
                 keep = others_wait()
                 headers = self._headers(feed, url, asked, validators, keep)
                 try:
                     async with asyncio.timeout(max(left, 0)):
-                        answer = await self._exchange(asked, headers, keep)
+                        answer = await self._exchange(target, headers, keep)
                 except TimeoutError as error:
                     raise FetchError(
                         f"The server didn't finish its answer within "
@@ -343,14 +367,15 @@ class Fetcher:
                         "timeout",
                     ) from error
                 left -= loop.time() - started
+            if answer.status not in _REDIRECTS:
+                return answer if permanent is None else replace(answer, permanent=permanent)
             location = answer.headers.get("location", "").strip()
-            if answer.status not in _REDIRECTS or not location:
+            if not location:
                 return replace(answer, permanent=permanent)
-            target = _hop(asked, location, self._downgrade)
             unbroken = unbroken and answer.status in _PERMANENT
+            asked = _hop(asked, location, self._downgrade)
             if unbroken:
-                permanent = target
-            asked = target
+                permanent = asked
         raise FetchError(
             f"More than {self._limits.redirects} redirects, the last one to {asked[:200]!r}; "
             "look at the address in a browser and correct it",
@@ -370,72 +395,108 @@ class Fetcher:
         self, feed: Feed, first: str, asked: str, validators: Validators, keep: bool
     ) -> list[tuple[bytes, bytes]]:
         """Return the request's headers; secrets go only to the host they were given for."""
-        wanted: dict[str, str] = {
-            "User-Agent": feed.user_agent or self._agent,
-            "Accept": ACCEPT,
-            "Accept-Encoding": ACCEPT_ENCODING,
-            "Connection": "keep-alive" if keep else "close",
-        }
-        for name, value in feed_headers(feed, urlsplit(first), urlsplit(asked)).items():
-            wanted = {k: v for k, v in wanted.items() if k.lower() != name.lower()}
-            wanted[name] = value
-        if validators.etag is not None:
-            wanted["If-None-Match"] = validators.etag
-            wanted["A-IM"] = "feed"  # RFC 3229: send the new entries alone, if you can
-        if validators.last_modified is not None:
-            wanted["If-Modified-Since"] = validators.last_modified
+        own = feed.headers or feed.basic_auth is not None
+        given = feed_headers(feed, urlsplit(first), urlsplit(asked)) if own else {}
+        if feed.user_agent:
+            given = {"User-Agent": feed.user_agent, **given}
         # latin-1 both ways: the bytes a server sent come back to it unchanged.
-        return [
+        headers = [
             (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-            for name, value in wanted.items()
+            for name, value in given.items()
         ]
+        said = {name.lower() for name, _ in headers}
+        headers += [each for each in self._common if each[0].lower() not in said]
+        if b"connection" not in said:
+            headers.append((b"Connection", b"keep-alive" if keep else b"close"))
+        if validators.etag is not None:
+            # RFC 3229: send the new entries alone, if you can
+            etag = validators.etag.encode("latin-1", "replace")
+            headers += [(b"If-None-Match", etag), (b"A-IM", b"feed")]
+        if validators.last_modified is not None:
+            date = validators.last_modified.encode("latin-1", "replace")
+            headers.append((b"If-Modified-Since", date))
+        return headers
 
     async def _exchange(
         self,
-        url: str,
+        target: Target,
         headers: list[tuple[bytes, bytes]],
         keep: bool,
         body: bytes | None = None,
     ) -> _Answer:
         """Send one GET (or ``body``) and read the answer, at most ``limits.wire`` bytes of it."""
-        seconds = self._limits
-        timeouts = {"connect": seconds.connect, "read": None, "write": None, "pool": None}
+        method = "GET" if body is None else "POST"
         try:
-            request = httpx.Request(
-                "GET" if body is None else "POST",
-                url,
-                headers=headers,
-                content=body,
-                extensions={"timeout": timeouts, "keep": keep},
-            )
+            if isinstance(self._transport, Http1Transport):
+                return await self._over_wire(
+                    self._transport.wire, target, method, headers, keep, body
+                )
+            request = self._request(target.url, method, headers, keep, body)
             response = await self._transport.handle_async_request(request)
             try:
-                found = _lower(response.headers.raw)
-                declared = found.get("content-length", "").strip()
-                if declared.isdecimal() and not self._fits(declared):
-                    raise too_large(self._limits.wire)
+                found = lower_headers(response.headers.raw)
                 raw = b""
-                if 200 <= response.status_code < 300 and response.status_code != 204:
-                    raw = await self._read(response)
+                if _has_body(response.status_code):
+                    raw = await self._read(response, found)
             finally:
                 await response.aclose()
         except httpx.InvalidURL as error:
-            raise FetchError(f"The address {url[:200]!r} can't be read ({error})", "bad_url") from (
-                error
-            )
+            raise FetchError(
+                f"The address {target.url[:200]!r} can't be read ({error})", "bad_url"
+            ) from error
         except httpx.TimeoutException as error:
             raise FetchError(
                 f"No connection within {self._limits.connect:g} seconds; it is tried again later",
                 "timeout",
             ) from error
         except httpx.TransportError as error:
-            raise transport_failure(url, error) from error
-        return _Answer(url, response.status_code, found, raw)
+            raise transport_failure(target.url, error) from error
+        return _Answer(target.url, response.status_code, found, raw)
 
-    def _fits(self, declared: str) -> bool:
-        return len(declared) <= 18 and int(declared) <= self._limits.wire
+    async def _over_wire(
+        self,
+        wire: Wire,
+        target: Target,
+        method: str,
+        headers: list[tuple[bytes, bytes]],
+        keep: bool,
+        body: bytes | None,
+    ) -> _Answer:
+        """Send one request over our own wire, without httpx's values in between."""
+        if target.path is not None and target.authority is not None:
+            path = target.path.encode("ascii")
+            origin = Origin(target.scheme == "https", target.host, target.port)
+            headers.insert(0, (b"Host", target.authority.encode("ascii")))
+        else:
+            request = self._request(target.url, method, headers, keep, body)
+            url, headers = request.url, request.headers.raw
+            path, host = url.raw_path, url.raw_host.decode("ascii")
+            secure = url.scheme == "https"
+            origin = Origin(secure, host, url.port or (443 if secure else 80))
+        connection = await wire.send(origin, message(method, path, headers, body or b""))
+        try:
+            raw = b""
+            if _has_body(connection.status):
+                raw = await connection.read(self._limits.wire)
+        finally:
+            wire.give_back(connection, origin, keep)
+        return _Answer(target.url, connection.status, connection.found, raw)
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    def _request(
+        self,
+        url: str,
+        method: str,
+        headers: list[tuple[bytes, bytes]],
+        keep: bool,
+        body: bytes | None,
+    ) -> httpx.Request:
+        connect = self._limits.connect
+        timeouts = {"connect": connect, "read": None, "write": None, "pool": None}
+        extensions = {"timeout": timeouts, "keep": keep}
+        return httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
+
+    async def _read(self, response: httpx.Response, found: Mapping[str, str]) -> bytes:
+        refuse_declared(found, self._limits.wire)
         parts: list[bytes] = []
         size = 0
         assert isinstance(response.stream, httpx.AsyncByteStream)
@@ -447,16 +508,8 @@ class Fetcher:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _lower(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return headers by lower-case name; a header sent twice is joined as RFC 9110 §5.3 has it."""
-    found: dict[str, str] = {}
-    for key, value in raw:
-        name, text = key.decode("latin-1").lower(), value.decode("latin-1")
-        if name in found and name not in ("etag", "last-modified", "location", "content-type"):
-            found[name] = f"{found[name]}, {text}"
-        elif name not in found:
-            found[name] = text
-    return found
+def _has_body(status: int) -> bool:
+    return 200 <= status < 300 and status != 204
 
 
 def _hop(asked: str, location: str, downgrade: bool) -> str:

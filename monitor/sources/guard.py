@@ -14,6 +14,8 @@ import re
 import socket
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from monitor.errors import FetchError, RefusedAddress
@@ -68,6 +70,13 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _COMPATIBLE = ipaddress.IPv6Network("::/96")  # RFC 4291 §2.5.5.1, deprecated
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214: the third 32-bit group of such an address
 
+# An address as most are: nothing in it that a URL parser would change or read in its own way.
+_PLAIN = re.compile(
+    r"(https?)://([a-z0-9][a-z0-9.-]*)(?::([1-9][0-9]{0,4}))?"
+    r"(/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)\Z"
+)
+_PORTS = {"http": 80, "https": 443}
+_REMEMBERED = 8192  # hosts and addresses, some 200 bytes each
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 _NUMERIC_LABEL = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)\Z")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9_])?\.?\Z", re.IGNORECASE)
@@ -122,6 +131,22 @@ def _odd_address(host: str) -> Address | None:
         return None
 
 
+class Target(NamedTuple):
+    """A vetted web address, taken apart.
+
+    ``site`` is host and port as they stand (in lower case); ``path`` is the request's target and
+    ``authority`` its Host header where the address is plain, else None: httpx then spells both.
+    """
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    site: str
+    path: str | None = None
+    authority: str | None = None
+
+
 class Guard:
     """Decides which URLs and addresses may be dialled.
 
@@ -134,6 +159,26 @@ class Guard:
         self._allow: tuple[Network, ...] = tuple(
             ipaddress.ip_network(cidr.strip(), strict=False) for cidr in allow
         )
+        # A feed's address is judged at each of its polls, and twice: as written and as dialled.
+        self._refusal = lru_cache(_REMEMBERED)(self.refuse_reason)
+
+    def target(self, url: str) -> Target:
+        """Return ``url`` vetted (see ``vet_url``, which raises the same) and taken apart."""
+        plain = _PLAIN.match(url)
+        if plain is not None and "/." not in plain[4] and ".." not in plain[2]:
+            scheme, host, digits, path = plain.groups()
+            port = int(digits) if digits else _PORTS[scheme]
+            if port <= 65535:
+                last = host.rpartition(".")[2]
+                if not last.isalpha() or last == host:
+                    self._vet_host(host, url)
+                site = f"{host}:{digits}" if digits else host
+                authority = host if port == _PORTS[scheme] else site
+                return Target(url, scheme, host, port, site, path, authority)
+        parts = self.vet_url(url)
+        host = parts.hostname or ""
+        port = parts.port or _PORTS[parts.scheme]
+        return Target(url, parts.scheme, host, port, parts.netloc.lower())
 
     def refuse_reason(self, address: Address) -> str | None:
         """Say why ``address`` must not be dialled; None if it may be."""
@@ -218,7 +263,7 @@ class Guard:
             )
 
     def _judge(self, address: Address, host: str) -> None:
-        words = self.refuse_reason(address)
+        words = self._refusal(address)
         if words is not None:
             raise RefusedAddress(_refusal(host, address, words), "refused_address")
 
@@ -239,7 +284,7 @@ class Guard:
             address = _literal(text)
             words = "an address that can't be read" if address is None else None
             if address is not None:
-                words = self.refuse_reason(address)
+                words = self._refusal(address)
             if words is None:
                 good.append(text)
                 continue
@@ -258,6 +303,7 @@ def literal_address(host: str) -> str | None:
     return host if _literal(host) is not None else None
 
 
+@lru_cache(_REMEMBERED)
 def is_near(host: str) -> bool:
     """Tell whether ``host``, as it is written, lies in the operator's own network."""
     literal = _literal(host)
@@ -266,6 +312,7 @@ def is_near(host: str) -> bool:
     return address_class(literal) is not None
 
 
+@lru_cache(_REMEMBERED)
 def _literal(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host)

@@ -70,9 +70,12 @@ def maybe_text(value: str | None) -> str | None:
     return None if value is None else text(value)
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes one at each call
+
+
 def to_json(value: object) -> str:
     """Return compact JSON; ASCII only, so that it holds no lone surrogate."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)
 
 
 def shard_of(feed: Feed) -> int:

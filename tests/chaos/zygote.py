@@ -13,7 +13,6 @@ planted fault from ``mutants`` is switched on.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -33,6 +32,7 @@ from monitor.delivery import Pace
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
 from monitor.errors import EXIT_TEMPFAIL, ParseError, StateError
+from monitor.eventloop import run_long
 from monitor.jobs import procrastinate
 from monitor.loading import compiled_watch
 from monitor.sources import schedule
@@ -148,7 +148,7 @@ def child(task: dict[str, Any]) -> int:
     arm(task, task["failpoints"])
     if "arm" in task:
         signal.signal(signal.SIGUSR1, lambda *_: arm(task, Path(task["arm"]).read_text()))
-    return asyncio.run(live(task))
+    return run_long(lambda: live(task))
 
 
 def arm(task: dict[str, Any], points: str) -> None:

@@ -128,6 +128,21 @@ async def test_a_poll_withdraws_what_no_channel_was_given(store: Store) -> None:
     assert sorted(ids(await store.outbox_rows())) == ["O-new", "O000002"]
 
 
+async def test_a_poll_takes_back_what_an_earlier_one_of_its_batch_wanted_to_tell(
+    store: Store,
+) -> None:
+    states = await store.sync_feeds([feed("a"), feed("b")], NOW)
+    first, second = states[feed("a").key], states[feed("b").key]
+    instead = replace(outbox(1), id="O-instead")
+    await store.commit_polls(
+        [
+            PollCommit(first, outbox=(outbox(1, state="held"), outbox(2))),
+            PollCommit(second, outbox=(instead,), forget=("O000001",)),
+        ]
+    )
+    assert sorted(ids(await store.outbox_rows())) == ["O-instead", "O000002"]
+
+
 async def test_an_empty_outbox(store: Store) -> None:
     assert await store.outbox_next() is None
     assert await store.outbox_due(NOW, 10) == []

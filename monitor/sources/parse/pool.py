@@ -17,7 +17,7 @@ import struct
 import sys
 from asyncio.subprocess import PIPE
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from monitor.errors import ParseError
 from monitor.values import ParsedFeed
@@ -213,8 +213,7 @@ class _Worker:
     async def _exchange(self, request: bytes, wait: float) -> Any:
         assert self._process is not None
         stdin = self._process.get_pipe_transport(0)
-        assert isinstance(stdin, asyncio.WriteTransport)
-        stdin.writelines((_LENGTH.pack(len(request)), request))
+        cast("asyncio.WriteTransport", stdin).writelines((_LENGTH.pack(len(request)), request))
         return pickle.loads(await self._pipes.answer(wait))
 
 

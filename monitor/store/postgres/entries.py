@@ -78,8 +78,10 @@ async def commit(db: Connection, tokenize: Tokenize, polls: Sequence[PollCommit]
     )
     await put_stories(db, [each for poll in polls for each in poll.stories])
     await put_blobs(db, {name: value for poll in polls for name, value in poll.blobs})
-    await outbox.withdraw(db, [id_ for poll in polls for id_ in poll.forget])
-    await outbox.add(db, [row for poll in polls for row in poll.outbox])
+    forgotten = {row for poll in polls for row in poll.forget}
+    await outbox.withdraw(db, sorted(forgotten))
+    # A later poll of the batch may take back what an earlier one wanted to tell.
+    await outbox.add(db, [row for poll in polls for row in poll.outbox if row.id not in forgotten])
 
 
 async def _remember(db: Connection, polls: Sequence[PollCommit]) -> None:

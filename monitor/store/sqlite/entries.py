@@ -52,6 +52,7 @@ FOUND = (
     + ", (SELECT key FROM feeds WHERE feeds.id = e.feed_id), "
     "(SELECT json_group_array(rule) FROM matches WHERE matches.entry_id = e.id) FROM entries e"
 )
+_KINDS = {kind: number for number, kind in enumerate(KINDS)}
 NUMBERED = FOUND.replace(" FROM entries e", ", e.seq FROM entries e")
 
 
@@ -81,39 +82,52 @@ def seen(db: sqlite3.Connection, feed_id: int, keys: Sequence[bytes]) -> Mapping
 
 
 def commit(db: sqlite3.Connection, index: TextIndex, polls: Sequence[PollCommit]) -> None:
-    """Store all that ``polls`` change."""
-    for poll in polls:
-        feeds.update(db, poll.state)
-        _remember(db, poll)
+    """Store all that ``polls`` change: one statement for each table."""
+    feeds.update(db, [poll.state for poll in polls])
+    for _ in polls:
         failpoint("in_txn")
-        _put_entries(db, index, poll.entries)
-        db.executemany(
-            "INSERT OR REPLACE INTO matches (entry_id, rule, score, key, hits) "
-            "VALUES (?, ?, ?, ?, ?)",
-            (match_row(each.entry_id, each.match) for each in poll.matches),
-        )
-        _put_stories(db, poll.stories)
-        put_blobs(db, dict(poll.blobs))
-        outbox.withdraw(db, poll.forget)
-        outbox.add(db, poll.outbox)
+    told = [poll for poll in polls if poll != PollCommit(poll.state)]  # most bring nothing
+    if not told:
+        return
+    _remember(db, told)
+    _put_entries(db, index, [each for poll in told for each in poll.entries])
+    db.executemany(
+        "INSERT OR REPLACE INTO matches (entry_id, rule, score, key, hits) VALUES (?, ?, ?, ?, ?)",
+        (match_row(each.entry_id, each.match) for poll in told for each in poll.matches),
+    )
+    _put_stories(db, {each.story.id: each for poll in told for each in poll.stories}.values())
+    put_blobs(db, {name: value for poll in told for name, value in poll.blobs})
+    forgotten = {row for poll in told for row in poll.forget}
+    outbox.withdraw(db, sorted(forgotten))
+    # A later poll of the batch may take back what an earlier one wanted to tell.
+    outbox.add(db, [row for poll in told for row in poll.outbox if row.id not in forgotten])
 
 
-def _remember(db: sqlite3.Connection, poll: PollCommit) -> None:
-    day, feed_id = poll_day(poll.state), poll.state.id
+def _remember(db: sqlite3.Connection, polls: Sequence[PollCommit]) -> None:
+    days = {poll.state.id: poll_day(poll.state) for poll in polls if poll.seen or poll.touched}
     db.executemany(
         "INSERT INTO seen (feed_id, key, kind, day, entry_id) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (feed_id, key) DO UPDATE "
         "SET kind = excluded.kind, day = max(day, excluded.day), entry_id = excluded.entry_id",
-        ((feed_id, each.key, KINDS.index(each.kind), day, each.entry_id) for each in poll.seen),
+        (
+            (poll.state.id, each.key, _KINDS[each.kind], days[poll.state.id], each.entry_id)
+            for poll in polls
+            for each in poll.seen
+        ),
     )
     db.executemany(
         "UPDATE seen SET day = ? WHERE feed_id = ? AND key = ? AND day < ?",
-        ((day, feed_id, key, day) for key in poll.touched),
+        (
+            (day, poll.state.id, key, day)
+            for poll in polls
+            if poll.touched and (day := days[poll.state.id])
+            for key in poll.touched
+        ),
     )
-    if poll.seen or poll.touched:
-        db.execute(
-            "UPDATE feeds SET parsed_day = ? WHERE id = ? AND parsed_day < ?", (day, feed_id, day)
-        )
+    db.executemany(
+        "UPDATE feeds SET parsed_day = ? WHERE id = ? AND parsed_day < ?",
+        ((day, feed_id, day) for feed_id, day in days.items()),
+    )
 
 
 _PUT_ENTRY = (
@@ -140,7 +154,7 @@ def _put_entries(db: sqlite3.Connection, index: TextIndex, stored: Sequence[Stor
             )
 
 
-def _put_stories(db: sqlite3.Connection, stories: Sequence[StoryRow]) -> None:
+def _put_stories(db: sqlite3.Connection, stories: Iterable[StoryRow]) -> None:
     db.executemany(
         f"INSERT INTO stories ({STORY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) "
         f"ON CONFLICT (id) DO UPDATE SET {_STORY_SET}",

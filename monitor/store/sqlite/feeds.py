@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from monitor.store.port import FeedState
@@ -98,9 +98,11 @@ def next_due(db: sqlite3.Connection) -> datetime | None:
     return maybe_moment(row[0])
 
 
-def update(db: sqlite3.Connection, state: FeedState) -> None:
-    """Store a feed's state."""
-    db.execute(f"UPDATE feeds SET {_SET} WHERE id = ?", (*feed_change(state), state.id))
+def update(db: sqlite3.Connection, states: Iterable[FeedState]) -> None:
+    """Store feeds' states."""
+    db.executemany(
+        f"UPDATE feeds SET {_SET} WHERE id = ?", ((*feed_change(each), each.id) for each in states)
+    )
 
 
 def make_due(db: sqlite3.Connection, key: str, at: datetime) -> bool:

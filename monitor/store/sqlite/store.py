@@ -121,7 +121,7 @@ class SqliteStore:
         return await self._readers.read(feeds.next_due)
 
     async def update_feed(self, state: FeedState) -> None:
-        await self._writer.write(partial(feeds.update, state=state))
+        await self._writer.write(partial(feeds.update, states=[state]))
 
     async def make_due(self, key: str, at: datetime) -> bool:
         return await self._writer.write(partial(feeds.make_due, key=key, at=at))
