@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import socket
 import ssl
 import statistics
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -30,18 +32,23 @@ from benchmarks.polling import corpus
 from benchmarks.polling.server import TLS_HOSTS, Nginx
 from monitor.clock import SystemClock
 from monitor.config.models import NetworkSettings
+from monitor.eventloop import run_long
 from monitor.sources.fetch import Fetcher, FetchLimits
 from monitor.sources.guard import Guard
 from monitor.sources.http1 import Http1Transport
 from monitor.sources.resolve import Resolver
 from monitor.sources.tls import shared_ssl_context
 from monitor.sources.transport import Dialler, stock_transport
+from monitor.sources.wire import Connection, Origin, Wire
 from monitor.store.port import Validators
 from monitor.values import Feed
 
 ALLOW = ["127.0.0.0/8"]
 AT_ONCE = 50
 OWN_CONTEXTS: list[ssl.SSLContext] = []  # whose handshakes are reported
+TCP_INFO = 11  # linux/tcp.h
+# Exchanges and bytes sent and received over http (False) and https (True).
+SENT: dict[bool, list[int]] = {}
 Make = Callable[[], httpx.AsyncBaseTransport]
 
 
@@ -50,9 +57,29 @@ def _dialler() -> Dialler:
 
 
 def _own() -> httpx.AsyncBaseTransport:
+    return Http1Transport(_wire())
+
+
+def _wire() -> Wire:
     context = shared_ssl_context()
     OWN_CONTEXTS.append(context)
-    return Http1Transport(_dialler(), context, connect=5)
+    return _Counting(_dialler(), context, connect=5)
+
+
+class _Counting(Wire):
+    """The wire, with the bytes of its connections added up as the kernel counted them: headers,
+    bodies and TLS (``tcpi_bytes_acked`` and ``tcpi_bytes_received``, linux/tcp.h)."""
+
+    def give_back(self, connection: Connection, origin: Origin, keep: bool) -> None:
+        transport = connection.transport
+        assert transport is not None
+        info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, TCP_INFO, 256)
+        sent, received = struct.unpack_from("QQ", info, 120)
+        kind = SENT.setdefault(origin.secure, [0, 0, 0])
+        kind[0] += 1
+        kind[1] += sent
+        kind[2] += received
+        super().give_back(connection, origin, keep)
 
 
 def _stock() -> httpx.AsyncBaseTransport:
@@ -145,7 +172,7 @@ def _take_turns(
     rounds: int,
     found: dict[str, dict[str, list[float]]],
 ) -> None:
-    known = asyncio.run(_learn(urls))
+    known = run_long(partial(_learn, urls))
     etags = [] if scenario == "200" else [v.etag or "" for v in known]
     runs: dict[str, Callable[[], Coroutine[None, None, float]]] = {
         name: partial(_bare, make, urls, etags) for name, make in bare.items()
@@ -154,7 +181,7 @@ def _take_turns(
         runs[f"Fetcher over {transport}"] = partial(_fetcher, transport, urls, known)
     for _ in range(rounds):
         for name, run in runs.items():
-            used = asyncio.run(run())
+            used = run_long(run)
             found.setdefault(name, {}).setdefault(scenario, []).append(used / len(urls) * 1e6)
 
 
@@ -183,6 +210,11 @@ def main() -> None:
     good = sum(stat["connect_good"] for stat in stats)
     resumed = sum(stat["hits"] for stat in stats)
     print(f"own transport: {good} TLS handshakes, {resumed} of them resumed")
+    for secure, (exchanges, sent, received) in sorted(SENT.items()):
+        print(
+            f"own transport: {sent / exchanges:.0f} bytes sent and {received / exchanges:.0f} "
+            f"received an exchange over {'https' if secure else 'http'} (200s and 304s)"
+        )
     print(f"{'CPU, µs per feed':28} {'304':>8} {'200':>8} {'tls 304':>8}")
     for name, row in table.items():
         print(f"{name:28} " + " ".join(f"{row[s]:8.0f}" for s in ("304", "200", "tls")))

@@ -104,8 +104,11 @@ def with_character(
 
 def script(text: str) -> str:
     """Return the script of most of a text's first letters; "" where it has none."""
+    beginning = text[:24]
+    if beginning.isascii():
+        return "Latin" if any(map(str.isalpha, beginning)) else ""
     found: Counter[str] = Counter()
-    for letter in text[:24]:
+    for letter in beginning:
         if letter.isalpha():
             found[_NAMES[bisect(_BEGINS, ord(letter))]] += 1
     return found.most_common(1)[0][0] if found else ""

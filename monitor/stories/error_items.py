@@ -40,6 +40,8 @@ _TITLES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          "a page that keeps robots out"),
     )
 )  # fmt: skip
+# Nearly no title is one: all are asked at once.
+_ANY = re.compile("|".join(f"(?:{each.pattern})" for each, _ in _TITLES), re.IGNORECASE)
 MAX_TITLE = 200  # characters; no error page has a longer title
 
 
@@ -47,6 +49,8 @@ def is_error_item(entry: Entry) -> str | None:
     """Return in plain words what error ``entry`` is, or None for an entry."""
     title = " ".join(entry.title[: MAX_TITLE + 1].replace(":", " ").split())
     if not title or len(title) > MAX_TITLE:
+        return None
+    if not _ANY.search(title):
         return None
     for expression, reason in _TITLES:
         if expression.search(title):

@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import groupby
 from typing import Literal, NamedTuple
 from urllib.parse import urljoin
 
@@ -304,9 +305,11 @@ def _forced(
 
 def _shape(kind: str, given: Sequence[str]) -> bytes:
     """Return the digest of initials and whole numbers; a doubled word counts once."""
-    once = [word for word, before in zip(given, ("", *given), strict=False) if word != before]
-    # Letters alone are by far the most common, and quickly told.
-    short = [w[0] if w.isalpha() or not any(map(str.isdigit, w)) else w for w in once]
+    once = [word for word, _ in groupby(given)]
+    if "".join(once).isalpha():  # by far the most common, and quickly told
+        short = [word[0] for word in once]
+    else:
+        short = [w[0] if w.isalpha() or not any(map(str.isdigit, w)) else w for w in once]
     return _digest(kind, " ".join(short))
 
 

@@ -112,7 +112,7 @@ def _remember(db: sqlite3.Connection, polls: Sequence[PollCommit]) -> None:
         (
             (poll.state.id, each.key, _KINDS[each.kind], days[poll.state.id], each.entry_id)
             for poll in polls
-            for each in poll.seen
+            for each in sorted(poll.seen, key=_by_key)  # in the table's order: pages fill up
         ),
     )
     db.executemany(
@@ -134,6 +134,10 @@ _PUT_ENTRY = (
     f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES ({marks(len(ENTRY_COLUMNS.split(',')))}) "
     f"ON CONFLICT (id) DO UPDATE SET {_ENTRY_SET}"
 )
+
+
+def _by_key(each: SeenKey) -> bytes:
+    return each.key
 
 
 def _put_entries(db: sqlite3.Connection, index: TextIndex, stored: Sequence[StoredEntry]) -> None:
