@@ -160,7 +160,7 @@ class Guard:
             ipaddress.ip_network(cidr.strip(), strict=False) for cidr in allow
         )
         # A feed's address is judged at each of its polls, and twice: as written and as dialled.
-        self._refusal = lru_cache(_REMEMBERED)(self.refuse_reason)
+        self._judged: dict[str, str | None] = {}
 
     def target(self, url: str) -> Target:
         """Return ``url`` vetted (see ``vet_url``, which raises the same) and taken apart."""
@@ -234,7 +234,9 @@ class Guard:
     def _vet_host(self, host: str, url: str) -> None:
         literal = _literal(host)
         if literal is not None:
-            self._judge(literal, host)
+            words = self._words(host, literal)
+            if words is not None:
+                raise RefusedAddress(_refusal(host, literal, words), "refused_address")
             return
         folded = unicodedata.normalize("NFKC", host.translate(_IDNA_DOTS)).translate(_IDNA_DOTS)
         last = folded.rstrip(".").rpartition(".")[2]
@@ -262,10 +264,13 @@ class Guard:
                 f"The host name in {url!r} can't be read; correct the spelling", "bad_url"
             )
 
-    def _judge(self, address: Address, host: str) -> None:
-        words = self._refusal(address)
-        if words is not None:
-            raise RefusedAddress(_refusal(host, address, words), "refused_address")
+    def _words(self, text: str, address: Address) -> str | None:
+        """Return ``refuse_reason`` of the address that ``text`` spells, remembered."""
+        if text not in self._judged:
+            if len(self._judged) >= _REMEMBERED:
+                self._judged.clear()
+            self._judged[text] = self.refuse_reason(address)
+        return self._judged[text]
 
     def vet_addresses(self, host: str, addresses: Sequence[str]) -> list[str]:
         """Return the addresses of ``host`` that may be dialled: all of them.
@@ -284,7 +289,7 @@ class Guard:
             address = _literal(text)
             words = "an address that can't be read" if address is None else None
             if address is not None:
-                words = self._refusal(address)
+                words = self._words(text, address)
             if words is None:
                 good.append(text)
                 continue

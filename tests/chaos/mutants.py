@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -112,16 +112,17 @@ def trimmed_seen_keys(patch: pytest.MonkeyPatch) -> None:
     """Remember only what the feed shows now."""
     remember = entries._remember
 
-    def forgetful(db: sqlite3.Connection, poll: PollCommit) -> None:
-        remember(db, poll)
-        shown = (*poll.touched, *(each.key for each in poll.seen))
-        if not shown:
-            return
-        marks = ", ".join("?" * len(shown))
-        db.execute(
-            f"DELETE FROM seen WHERE feed_id = ? AND key NOT IN ({marks})",
-            (poll.state.id, *shown),
-        )
+    def forgetful(db: sqlite3.Connection, polls: Sequence[PollCommit]) -> None:
+        remember(db, polls)
+        for poll in polls:
+            shown = (*poll.touched, *(each.key for each in poll.seen))
+            if not shown:
+                continue
+            marks = ", ".join("?" * len(shown))
+            db.execute(
+                f"DELETE FROM seen WHERE feed_id = ? AND key NOT IN ({marks})",
+                (poll.state.id, *shown),
+            )
 
     patch.setattr(entries, "_remember", forgetful)
 
