@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +23,13 @@ from monitor.delivery.slack.send import API_URL
 from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import ConfigError, Problem
 from monitor.jobs.local import LocalQueue
-from monitor.loading import compiled_watch, recompiled_watch, state_target, uncollected
+from monitor.loading import (
+    compiled_watch,
+    out_of_sight,
+    recompiled_watch,
+    state_target,
+    uncollected,
+)
 from monitor.reactions import InForce, Reactions
 from monitor.rules.index.frequencies import BLOB as FREQUENCIES
 from monitor.rules.index.frequencies import Frequencies
@@ -79,7 +84,7 @@ async def assembled(
         loaded = load(config, env)
         redactor.add(loaded.secrets)
         compiled, warnings = compiled_watch(loaded)
-        gc.freeze()
+        out_of_sight(loaded.settings)
     for problem in warnings:
         if problem.level == "warning":
             log.warning(str(problem))
@@ -129,7 +134,7 @@ async def assembled(
             # that reloads, and not in the event loop with the first alert.
             recompiled.ruleset.entities(Document("", ""))
             fresh_watching = watching(fresh, recompiled)
-            gc.freeze()
+            out_of_sight(fresh.settings)
             return fresh_watching
 
         async def rewire(fresh: Watching) -> None:

@@ -20,14 +20,16 @@ from monitor.rules.ruleset import difference
 
 log = logging.getLogger(__name__)
 
+MANY_RULES = 1_000
+"""Rules from which a look of the garbage collector at everything is felt: some 50 ms more."""
+
 
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Keep the garbage collector from running within.
 
     With 100,000 rules in memory each look at everything holds up all threads for seconds
-    (``benchmarks.reloading``). What is made to stay is taken out of its sight by ``gc.freeze`` and
-    goes, when it is let go, by its reference counts.
+    (``benchmarks.reloading``).
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -36,6 +38,13 @@ def uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def out_of_sight(settings: Settings) -> None:
+    """Take what is in memory out of the garbage collector's sight, where it is much; what of it is
+    let go later goes by its reference counts."""
+    if len(settings.rules) >= MANY_RULES:
+        gc.freeze()
 
 
 def rule_problems(loaded: Loaded, compiled: Compiled) -> tuple[Problem, ...]:

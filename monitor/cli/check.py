@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from monitor.alerts.policy import findings
+from monitor.cli.broad import too_broad
 from monitor.cli.common import (
     Watch,
     config_option,
@@ -39,6 +40,8 @@ from monitor.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, ConfigError, Prob
 )
 def check(config_path: Path, as_json: bool, live: bool, print_config: bool) -> int:
     """Validate the configuration: every error and warning with its file, line and column.
+    Where stories are stored, rules that would have fired too often in the last seven days are
+    named.
 
     \b
     Exit code 0: fine; 1: warnings, or a feed that doesn't answer; 2: it can't be used.
@@ -56,7 +59,7 @@ def check(config_path: Path, as_json: bool, live: bool, print_config: bool) -> i
             click.echo(f"{config_path}: {count} error{'s'[: count != 1]}", err=True)
         return EXIT_USAGE
     policies = (Problem(each, level="warning") for each in findings(watch.loaded.settings))
-    problems = (*watch.problems, *lint(watch.loaded), *policies)
+    problems = (*watch.problems, *lint(watch.loaded), *policies, *too_broad(watch))
     warned = any(problem.level == "warning" for problem in problems)
     if as_json:
         answering = _live_as_data(watch) if live else None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 from monitor.errors import NewerSchema, StateError
-from monitor.store.migrations import Migration
+from monitor.store.migrations import Migration, bundled
 from monitor.store.sqlite.connection import APPLICATION_ID
 from monitor.store.sqlite.copies import backup_name, rotate, write_copy
 from monitor.store.sqlite.errors import damaged
@@ -22,6 +23,17 @@ COPY_LABEL = "upgrade"
 def version_of(db: sqlite3.Connection) -> int:
     """Return the schema version a database file says it has."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def is_current(path: Path) -> bool:
+    """Whether there is a database at ``path`` that opening would leave as it is."""
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            return version_of(db) == bundled("sqlite")[-1].version
+    except sqlite3.Error:
+        return False
 
 
 def sound(db: sqlite3.Connection, path: Path) -> None:

@@ -245,3 +245,39 @@ def test_the_feed_of_a_rule_is_an_atom_feed_with_stable_ids(folder: Path) -> Non
     assert (again.feed.id, again.entries[0].id) == (read.feed.id, entry.id)
     none = feedparser.parse(run(folder, "matches", "--atom", "--rule", "Snow").stdout)
     assert (none.entries, bool(none.feed.updated), bool(none.bozo)) == ([], True, False)
+
+
+def test_check_names_rules_that_fire_on_too_much(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.cli.broad.ENOUGH", 3)
+    monkeypatch.setattr("monitor.cli.broad.SHARE", 0.5)
+    assert "would have fired" not in run(folder, "check").stderr
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("any: [snow]", "any: [deal, rain, review]"))
+    said = run(folder, "check").stderr
+    assert (
+        "config.yaml:11:11: note: rule 'Snow' would have fired 3 times in the last 7 days" in said
+    )
+    assert "'Arms'" not in said
+    monkeypatch.setattr("monitor.cli.broad.MANY", 1)
+    assert "rule 'Arms' would have fired once" in run(folder, "check").stderr
+
+
+def test_check_looks_at_a_sample_where_time_is_short(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.cli.broad.MANY", 1)
+    monkeypatch.setattr("monitor.cli.broad.PIECE", 1)
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("any: [snow]", "any: [deal, rain, review]"))
+    assert "fired 3 times" in run(folder, "check").stderr
+    monkeypatch.setattr("monitor.cli.broad.SECONDS", 0.0)
+    assert "rule 'Snow' would have fired about 3 times" in run(folder, "check").stderr
+
+
+def test_check_makes_no_store(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "feed.xml").write_text(FEED)
+    run(tmp_path, "check")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["config.yaml", "feed.xml"]
