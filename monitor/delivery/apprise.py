@@ -66,13 +66,10 @@ class AppriseSender(OneWay):
 
     async def send(self, message: Outgoing) -> Result:
         if self._made is None:
-            module = load_apprise()
-            if module is None:
-                hint = "install it: pip install 'newswatch[apprise]'"
-                return ChannelRefused("apprise is not installed", hint)
-            made = cast(_Apprise, module.Apprise())
-            if not made.add(self._address):
-                return ChannelRefused("not an Apprise URL", "see github.com/caronc/apprise/wiki")
+            # Importing its hundred services takes a second or two: not in the event loop.
+            made = await asyncio.to_thread(self._make)
+            if isinstance(made, ChannelRefused):
+                return made
             self._made = made
         title, body = words(message.alert)
         work = asyncio.to_thread(self._made.notify, body=body, title=title, body_format="text")
@@ -82,6 +79,16 @@ class AppriseSender(OneWay):
             return Unclear("no answer in time")
         # False may be an outage of hours: tried again without end, and no other message waits.
         return Sent() if done else Unclear("the service refused it or wasn't reached")
+
+    def _make(self) -> _Apprise | ChannelRefused:
+        module = load_apprise()
+        if module is None:
+            hint = "install it: pip install 'newswatch[apprise]'"
+            return ChannelRefused("apprise is not installed", hint)
+        made = cast(_Apprise, module.Apprise())
+        if not made.add(self._address):
+            return ChannelRefused("not an Apprise URL", "see github.com/caronc/apprise/wiki")
+        return made
 
 
 def without_retry(address: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import zlib
+from array import array
 from collections.abc import Iterable, Mapping
 from math import log
+from struct import Struct
+from sys import byteorder
 
 from monitor.stories.stopwords import COMMON, COMMON_SHARE
 from monitor.stories.terms import english_stem
@@ -15,6 +18,9 @@ from monitor.stories.terms import english_stem
 PRIOR_DOCUMENTS = 300
 MAX_TERMS = 300_000  # terms kept; beyond, those seen once go
 MAX_DOCUMENTS = 500_000  # counts are halved here, so that the language of last year fades
+
+_PLAIN = b"df1"
+_HEAD = Struct("<3sQQ")  # the mark, documents, bytes of the terms
 
 _COMMON_TERMS = frozenset(COMMON) | frozenset(english_stem(word) for word in COMMON)
 
@@ -65,12 +71,30 @@ class Frequencies:
         return log(self.documents + PRIOR_DOCUMENTS + 1)
 
     def to_bytes(self) -> bytes:
-        """Return the counts in a form that ``from_bytes`` reads."""
-        return zlib.compress(json.dumps([self.documents, self._counts]).encode(), 1)
+        """Return the counts in a form that ``from_bytes`` reads.
+
+        Terms as lines, their counts as one array: JSON takes ten times as long, 200 ms for
+        ``MAX_TERMS``, in which the event loop would stand still.
+        """
+        counts = array("I", self._counts.values())
+        if byteorder == "big":
+            counts.byteswap()
+        terms = "\n".join(self._counts).encode()
+        head = _HEAD.pack(_PLAIN, self.documents, len(terms))
+        return zlib.compress(b"".join((head, terms, counts.tobytes())), 1)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Frequencies:
         """Return the frequencies that ``to_bytes`` wrote."""
-        self = cls()
-        self.documents, self._counts = json.loads(zlib.decompress(data))
+        self, plain = cls(), zlib.decompress(data)
+        if not plain.startswith(_PLAIN):  # as it was written before
+            self.documents, self._counts = json.loads(plain)
+            return self
+        _, self.documents, length = _HEAD.unpack_from(plain)
+        end = _HEAD.size + length
+        counts = array("I", plain[end:])
+        if byteorder == "big":
+            counts.byteswap()
+        terms = plain[_HEAD.size : end].decode()
+        self._counts = dict(zip(terms.split("\n") if terms else (), counts, strict=True))
         return self

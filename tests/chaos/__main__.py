@@ -38,6 +38,7 @@ def total(ledgers: list[Ledger]) -> Ledger:
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
         out.check = each.check if out.check in ("", "ok") else out.check
+        out.evidence += each.evidence
         out.log = each.log if each.lost or each.copies or each.false else out.log
     return out
 
@@ -80,6 +81,12 @@ def play(
                 left = seconds - sum(ledger.seconds for ledger in mine)
                 mine.append(turn.run(seconds=min(left, 240.0), cycles=min(cycles, 400)))
             done.append(mine[-1])
+            ledger = mine[-1]
+            print(
+                f"seed {its_seed}: {ledger.kills} kills, {ledger.planted} stories, "
+                f"{len(ledger.lost)} lost, {ledger.doubles} doubles, {len(ledger.false)} false",
+                file=sys.stderr,
+            )
 
     with ThreadPoolExecutor(lanes) as pool:
         for future in [pool.submit(lane, number) for number in range(lanes)]:
@@ -110,6 +117,7 @@ def main() -> int:
     if ledger.sound:
         return 0
     print(f"lost: {ledger.lost}\ncopies: {ledger.copies}\nfalse: {ledger.false}\n{ledger.log}")
+    print(*ledger.evidence, sep="\n")
     return 1
 
 

@@ -84,7 +84,7 @@ def guide(target: str, seconds: int, found: Path, out: Findings) -> None:
                 f"-max_total_time={seconds}",
                 f"-dict={HERE / 'words' / target}.dict",
                 "-max_len=16384",
-                "-timeout=60",
+                "-timeout=300",
                 "-rss_limit_mb=3000",
                 f"-artifact_prefix={found}/{target}-",
                 "-print_final_stats=1",
