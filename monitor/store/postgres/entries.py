@@ -254,12 +254,21 @@ async def texts(pool: Pool, numbers: Sequence[int]) -> Sequence[tuple[int, tuple
 
 
 async def days(pool: Pool, at: datetime) -> Sequence[DayCount]:
-    """Return how many entries each day brought from ``at`` on, oldest first."""
+    """Return how many entries each day brought from ``at`` on, oldest first.
+
+    One day at a time: how many groups there are, the planner can't tell of a computed day, and it
+    would sort all of a month's entries.
+    """
+    since = micros(at)
     return day_counts(
         await pool.rows(
-            f"SELECT first_seen / {DAY_MICROS} AS day, story_kind, count(*) FROM entries "
-            "WHERE first_seen >= %s AND baseline = 0 GROUP BY 1, 2 ORDER BY 1",
-            (micros(at),),
+            "SELECT d.day, f.story_kind, f.count FROM generate_series(%s::bigint, "
+            f"(SELECT max(first_seen) / {DAY_MICROS} FROM entries)) AS d (day) "
+            "CROSS JOIN LATERAL (SELECT story_kind, count(*) AS count FROM entries "
+            f"WHERE first_seen >= greatest(d.day * {DAY_MICROS}, %s) "
+            f"AND first_seen < (d.day + 1) * {DAY_MICROS} AND baseline = 0 "
+            "GROUP BY story_kind) AS f ORDER BY 1",
+            (since // DAY_MICROS, since),
         )
     )
 

@@ -107,8 +107,10 @@ class Pool:
         of a transaction. Whatever that had locked would stay so for hours."""
         before = db.autocommit
         await db.set_autocommit(True)
-        limit = f"SET idle_in_transaction_session_timeout = {self.patience.answer * 1000:.0f}"
-        await db.execute(limit.encode())
+        # Our queries are short: to compile one takes longer than it does.
+        limit = self.patience.answer * 1000
+        settings = f"SET idle_in_transaction_session_timeout = {limit:.0f}; SET jit = off"
+        await db.execute(settings.encode())
         await db.set_autocommit(before)
 
     async def connect(self, *, autocommit: bool = False) -> Connection:

@@ -158,6 +158,18 @@ def test_a_copy_leaves_the_indexes_as_they_were(
     assert indexes(database) == before
 
 
+def test_a_copy_can_be_counted_by_indexes_alone(tmp_path: Path, database: str) -> None:
+    home = str(tmp_path / "home")
+    asyncio.run(fill(home))
+    move(home, database)
+    with psycopg.connect(database) as db:
+        seen_by_all = db.execute(
+            "SELECT relallvisible = relpages AND relpages > 0 FROM pg_class "
+            "WHERE oid = 'entries'::regclass"
+        ).fetchone()
+    assert seen_by_all == (True,)
+
+
 def test_a_copy_may_be_repeated(tmp_path: Path, database: str) -> None:
     home = str(tmp_path / "home")
     asyncio.run(fill(home))
