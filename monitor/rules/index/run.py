@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import Protocol
 
 from monitor.rules import patterns
 from monitor.rules.index.document import Slots
 from monitor.rules.index.evaluate import Evaluation, Found, Place, Span
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.make import lazy_match, make_hit
-from monitor.rules.index.plan import Group, Plan
+from monitor.rules.index.plan import Group, Plan, Planner
 from monitor.rules.index.postings import Met, Tell
 from monitor.rules.index.score import Scorer
-from monitor.rules.index.trie import Spans
+from monitor.rules.index.trie import Spans, Trie
+from monitor.rules.tree import Node
 from monitor.values import TEXT_FIELDS, Hit, Match
-
-if TYPE_CHECKING:
-    from monitor.rules.index.engine import Index
 
 MAX_HITS = 100
 """Hits given with a match, the first ones; nobody reads more, and each costs time."""
@@ -31,10 +30,19 @@ Read = tuple[list[Entry], float, list[int]]
 """What was read of a form: its entries, its best place, and the slots where it starts."""
 
 
+class Rules(Protocol):
+    """What is asked of the rules that a document brings up (``monitor.rules.index.engine``)."""
+
+    trie: Trie
+    planner: Planner
+    today: date
+    ignore: Node | None
+
+
 class Run:
     """Decides candidates for one document and collects their hits."""
 
-    def __init__(self, index: Index, slots: Slots, found: Spans, tell: Tell | None = None) -> None:
+    def __init__(self, index: Rules, slots: Slots, found: Spans, tell: Tell | None = None) -> None:
         self.index = index
         self.slots = slots
         self.found = found

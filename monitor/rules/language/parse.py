@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from lark import Lark, Token
 from lark.exceptions import UnexpectedInput
 
-from monitor.config.suggest import closest
 from monitor.rules.language.faults import MAX_DEPTH, excerpt, first_fault, unexpected
+from monitor.rules.language.fields import LABELS, TEXT_PLACES, hint_for
+from monitor.rules.language.standing import is_positional, only_not
 from monitor.rules.leaves import FLAGS
 from monitor.rules.problems import Path, RuleError, RuleProblem
 from monitor.rules.tree import (
-    POSITIONAL,
     And,
     AtLeast,
     First,
@@ -40,37 +40,8 @@ if TYPE_CHECKING:
     from monitor.rules.leaves import Context, Leaves
 
 MAX_NUMBER = 100
-TEXT_PLACES = ("title", "summary", "content", "body", "lead")
-LABELS: dict[str, MetaField] = {
-    "url": "url",
-    "author": "author",
-    "source": "source",
-    "feed": "feed",
-    "tag": "tag",
-    "category": "category",
-    "lang": "language",
-    "language": "language",
-    "country": "country",
-}
-FIELDS = (*TEXT_PLACES, *LABELS)
 # Words that may be meant as operators.
 _LOWER = {"and": "AND", "or": "OR", "not": "NOT", "near": "NEAR/5"}
-# Fields of other tools, and ours.
-_LIKE = {
-    "site": "url",
-    "domain": "url",
-    "inurl": "url",
-    "intitle": "title",
-    "headline": "title",
-    "text": "content",
-    "intext": "content",
-    "ingress": "lead",
-    "by": "author",
-    "sourcelang": "lang",
-    "sourcecountry": "country",
-    "tags": "tag",
-    "category_name": "category",
-}
 _QUOTES = '"“”„«»'
 
 
@@ -122,7 +93,7 @@ class _Reader:
         except UnexpectedInput as error:
             raise self.fail(*unexpected(query, error)) from None
         node = self.node(parsed.children[0], _Where())
-        if _only_not(node):
+        if only_not(node):
             message = "the query has only NOT and never fires"
             problem = self.fail(0, message, "say what to look for: term AND NOT …").problem
             raise RuleError(replace(problem, never=True))
@@ -278,7 +249,7 @@ class _Reader:
         return number
 
     def _positional(self, node: Node, tree: Any) -> None:
-        if not _is_positional(node):
+        if not is_positional(node):
             raise self.fail(
                 _start(tree),
                 "AND, NOT and labels have no place in the text to be near",
@@ -298,11 +269,7 @@ class _Reader:
             return In(fields_of(name), part)
         if name in LABELS:
             return self.node(operand, _Where(LABELS[name]))
-        like = _LIKE.get(name) or closest(name, [*FIELDS, "entity", "list"])
-        hint = f"fields are {', '.join(FIELDS)}; quote the text if `:` belongs to it"
-        if like:
-            hint = f"did you mean {like}:?"
-        raise self.fail(at, f"unknown field `{token}`", hint)
+        raise self.fail(at, f"unknown field `{token}`", hint_for(name))
 
     def _unit(self, kind: str, token: Token, where: _Where) -> Node:
         at = token.start_pos or 0
@@ -411,24 +378,3 @@ def _end(tree: Any) -> int:
     if isinstance(tree, Token):
         return tree.end_pos or 0
     return _end(tree.children[-1])
-
-
-def _is_positional(node: Node) -> bool:
-    if isinstance(node, Or):
-        return all(_is_positional(part) for part in node.parts)
-    if isinstance(node, (In, Lead)):
-        return _is_positional(node.part)
-    return isinstance(node, POSITIONAL)
-
-
-def _only_not(node: Node) -> bool:
-    """Whether nothing positive is asked for: the rule can't be found by anything it looks for."""
-    if isinstance(node, Not):
-        return True
-    if isinstance(node, And):
-        return all(_only_not(part) for part in node.parts)
-    if isinstance(node, Or):
-        return any(_only_not(part) for part in node.parts)
-    if isinstance(node, (In, Lead)):
-        return _only_not(node.part)
-    return False
