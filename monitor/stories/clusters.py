@@ -135,16 +135,30 @@ class Clusters:
 
         Only stories with the same ``key`` are considered. Moves the running share of clear cases.
         """
+        best = self._best(entry, at, key)
+        caution = self._caution()
+        clear = best is not None and best[0] >= CLEAR
+        self.clear += (clear - self.clear) / min(CLEAR_MEMORY, self.asked + CLEAR_WARM)
+        self.asked += 1
+        return self._sure(best, entry, caution)
+
+    def look(self, entry: Weighed, at: float, key: str | None) -> tuple[float, Cluster] | None:
+        """Return what ``find`` would for another reading of the entry that was found last."""
+        return self._sure(self._best(entry, at, key), entry, self._caution())
+
+    def _best(self, entry: Weighed, at: float, key: str | None) -> tuple[float, Cluster] | None:
         best: tuple[float, Cluster] | None = None
         for cluster in self._candidates(entry, key):
             score = EVENT_BIAS + sum(map(mul, entry.measures(cluster), EVENT))
             score -= DECAY_PER_DAY * max(0.0, at - cluster.last) / 86_400
             if best is None or score > best[0]:
                 best = (score, cluster)
-        caution = self._caution()
-        clear = best is not None and best[0] >= CLEAR
-        self.clear += (clear - self.clear) / min(CLEAR_MEMORY, self.asked + CLEAR_WARM)
-        self.asked += 1
+        return best
+
+    @staticmethod
+    def _sure(
+        best: tuple[float, Cluster] | None, entry: Weighed, caution: float
+    ) -> tuple[float, Cluster] | None:
         if best is None or best[0] < caution:
             return None
         if caution > 0 and len(best[1].stems.keys() & entry.stems.keys()) < SHARED_STEMS:

@@ -102,8 +102,7 @@ class StoryIndex:
         if copy is not None:
             story_id, root = copy[1].story_id, copy[1].root
         else:
-            about = self._clusters.find(weighed, self._now, key)
-            story_id, root = about[1].story_id if about else doc.id, doc.id
+            story_id, root = self._about(doc, weighed, source, key) or doc.id, doc.id
         record = replace(record, story_id=story_id, root=root)
         decision = self._decide(doc, features, record, since)
         self._clusters.add(story_id, weighed, self._now, key, self._df)
@@ -184,6 +183,22 @@ class StoryIndex:
         return index
 
     # Deciding ----------------------------------------------------------------------------------
+
+    def _about(self, doc: Document, weighed: Weighed, source: str, key: str | None) -> str | None:
+        """Return the story of an event that ``doc`` is about, or None.
+
+        A headline that its outlet has over another text already is the name of a column
+        ("Morning briefing"): it says nothing of what happened, and the text alone decides.
+        """
+        found = self._clusters.find(weighed, self._now, key)
+        if found is None:
+            return None
+        last = self._live[found[1].story_id].titles.get(_folded(source))
+        if source and last and last == sorted(weighed.features.title):
+            text = features_of("", _text(doc), doc.language, doc.source)
+            if text.stems:
+                found = self._clusters.look(Weighed(text, self._df), self._now, key)
+        return found[1].story_id if found else None
 
     def _decide(
         self, doc: Document, features: Features, record: Record, since: datetime | None

@@ -149,6 +149,33 @@ def test_morning_briefing_is_a_story_of_its_own_each_day() -> None:
     assert kinds == ["new", "new", "new"]
 
 
+QUAKE = "A 7.1 magnitude earthquake struck northern Chile on Thursday; residents of Iquique fled."
+UNDER_ONE_HEADLINE = [
+    ("a column", "Morning briefing", "Today: earthquake in Japan, elections in France.",
+     "Today: earthquake aid for Turkey, farmers protest in Spain.", False),
+    ("a daily list", "Strong earthquakes today", "Chile: magnitude 6.1, no damage reported.",
+     "Tonga: magnitude 5.9 off the northern coast.", False),
+    ("one event, told anew", "Strong earthquake hits northern Chile", QUAKE,
+     "The earthquake in northern Chile killed 27 people in Iquique, where residents fled.", True),
+    ("headlines without a text", "Strong earthquake hits northern Chile", "", "", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "later", "one"),
+    [pytest.param(*rest, id=name) for name, *rest in UNDER_ONE_HEADLINE],
+)
+def test_an_outlets_headline_over_another_text_says_nothing_of_itself(
+    title: str, text: str, later: str, one: bool
+) -> None:
+    index = StoryIndex()
+    index.assign(doc("monday", title, text), NOW)
+    again = index.assign(doc("tuesday", title, later), NOW + timedelta(hours=20))
+    assert (again.story.id == "monday") == one
+    elsewhere = index.assign(doc("elsewhere", title, later, "B"), NOW + timedelta(hours=21))
+    assert elsewhere.story.id == again.story.id
+
+
 def test_hostile_texts_take_bounded_work() -> None:
     index = StoryIndex()
     for n, text in enumerate(("word " * 400_000, "\u202e\u0301" * 500_000, "東" * 1_000_000)):
