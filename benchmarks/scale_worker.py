@@ -36,9 +36,9 @@ from monitor.store.rows import KINDS
 from monitor.values import Entry, Hit, Match, Story
 from monitor.worker import Worker
 
-FEEDS = 1_600
+FEEDS = 1_200
 PER_HOST = 40  # as many as a job takes: what a shard of a million feeds has due at each look
-ENTRIES = 30  # in a document, some 15 kB: the median of those seen
+ENTRIES = 25  # in a document, some 13 kB: near the median of those seen
 SENTENCE = "talks continue over the border as ministers meet and officials warn of new measures"
 WORDS = SENTENCE.split()
 TICK = os.sysconf("SC_CLK_TCK")
