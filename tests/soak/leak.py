@@ -46,7 +46,7 @@ class Left:
         return self.blocks / self.polls
 
 
-class _Server(asyncio.Protocol):
+class Answers(asyncio.Protocol):
     """Answers each path in its own way, and never with a new entry."""
 
     asked = 0
@@ -56,25 +56,25 @@ class _Server(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        _Server.asked += 1
+        Answers.asked += 1
         kind = KINDS[int(data.split(b" ")[1][1:]) % len(KINDS)]
         tag = 'ETag: "v"'
         match kind:
             case "not modified" if b"If-None-Match" in data:
                 answer = head(304, None, tag)
             case "changed body":
-                body = BODY.replace(b"<title>W", b"<title>W%d" % _Server.asked)
+                body = BODY.replace(b"<title>W", b"<title>W%d" % Answers.asked)
                 answer = head(200, len(body)) + body
-            case "error" if _Server.asked > FEEDS:
+            case "error" if Answers.asked > FEEDS:
                 answer = head(503, 0)
-            case "gone" if _Server.asked > FEEDS:
+            case "gone" if Answers.asked > FEEDS:
                 answer = head(404, 0)
-            case "cut" if _Server.asked > FEEDS:
+            case "cut" if Answers.asked > FEEDS:
                 answer = head(200, len(BODY)) + BODY[:300]
                 self._transport.write(answer)
                 self._transport.close()
                 return
-            case "page" if _Server.asked > FEEDS:
+            case "page" if Answers.asked > FEEDS:
                 answer = head(200, 15) + b"<html>Hi</html>"
             case _:
                 answer = head(200, len(BODY), tag) + BODY
@@ -83,7 +83,7 @@ class _Server(asyncio.Protocol):
 
 async def _left(clock: VirtualClock, place: Path, polls: int, trace: bool) -> Left:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Server, "127.0.0.1", 0)
+    server = await loop.create_server(Answers, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     feeds = "".join(
         f"  - {{url: 'http://127.0.0.1:{port}/{n}', every: 5m}}\n" for n in range(FEEDS)
@@ -95,7 +95,7 @@ async def _left(clock: VirtualClock, place: Path, polls: int, trace: bool) -> Le
     )
 
     async def until(count: int) -> None:
-        while _Server.asked < count:  # noqa: ASYNC110 - time is virtual
+        while Answers.asked < count:  # noqa: ASYNC110 - time is virtual
             await asyncio.sleep(60)
 
     async with assembled(place / "config.yaml", {}, clock=clock) as daemon:
@@ -104,13 +104,13 @@ async def _left(clock: VirtualClock, place: Path, polls: int, trace: bool) -> Le
         if trace:
             tracemalloc.start(8)
         gc.collect()
-        first, before, size = _Server.asked, sys.getallocatedblocks(), resident()
+        first, before, size = Answers.asked, sys.getallocatedblocks(), resident()
         snapshot = tracemalloc.take_snapshot() if trace else None
         await until(first + polls)
         gc.collect()
         blocks, asked, size = (
             sys.getallocatedblocks() - before,
-            _Server.asked - first,
+            Answers.asked - first,
             resident() - size,
         )
         places: tuple[str, ...] = ()

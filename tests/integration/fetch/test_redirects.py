@@ -37,7 +37,7 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(
     ("target", "reason"), [c[1:] for c in TARGETS], ids=[c[0] for c in TARGETS]
 )
@@ -57,6 +57,28 @@ def test_the_stock_transport_refuses_as_well(
     outcome = fetch(server.script("/feed", redirect(inside.url())))
     assert (outcome.status, outcome.reason) == ("failed", "refused_address")
     assert fetch(inside.url()).reason == "refused_address"
+    assert inside.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "value"),
+    [
+        (200, "Refresh", "0; url={}"),
+        (200, "Location", "{}"),
+        (201, "Content-Location", "{}"),
+        (300, "Location", "{}"),
+        (304, "Location", "{}"),
+        (305, "Location", "{}"),
+        (306, "Location", "{}"),
+        (200, "Link", '<{}>; rel="self"'),
+    ],
+)
+def test_what_is_no_redirect_is_not_followed(
+    server: FeedServer, inside: FeedServer, fetch: Fetch, status: int, name: str, value: str
+) -> None:
+    answer = Answer(rss(), status=status, headers=((name, value.format(inside.url())),))
+    fetch(server.script("/feed", answer))
+    assert len(server.requests) == 1
     assert inside.requests == []
 
 
