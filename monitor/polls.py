@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.sources.fetch import FetchOutcome
+from monitor.store.packed import Packed
 from monitor.store.port import (
     EntryMatch,
     FeedState,
@@ -108,7 +109,7 @@ class Draft:
 
     def finish(self, index: StoryIndex) -> PollCommit:
         return PollCommit(
-            self.state,
+            replace(self.state, extra=Packed.of(self.state.extra)),
             tuple(self.entries),
             tuple(self._seen),
             tuple(self._touched),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.alerts.route import Router
-from monitor.config.load import Loaded, feeds
+from monitor.config.load import Loaded, feed_names, feeds
 from monitor.config.models import Settings
 from monitor.rules import Compiled, RuleSet
 from monitor.values import Feed
@@ -14,19 +14,33 @@ from monitor.values import Feed
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """Settings, compiled rules, routes, and the feeds by their keys."""
+    """Settings, compiled rules, routes, the feeds by their keys, and the names of those that are
+    switched off.
+
+    Of the feeds as they were written the settings keep one for each set of tags, since rules are
+    judged by tags: a hundred thousand would take 90 MB.
+    """
 
     settings: Settings
     ruleset: RuleSet
     router: Router
     feeds: Mapping[str, Feed]
+    paused: tuple[str, ...] = ()
 
 
 def watching(loaded: Loaded, compiled: Compiled) -> Watching:
     """Return what a loaded configuration says, ready for the pipeline."""
+    settings = loaded.settings
+    paused: tuple[str, ...] = ()
+    if not all(each.enabled for each in settings.feeds):
+        names = feed_names(settings.feeds)
+        named = zip(names, settings.feeds, strict=True)
+        paused = tuple(name for name, each in named if not each.enabled)
+    tagged = {tuple(each.tags): each for each in settings.feeds}
     return Watching(
-        loaded.settings,
+        settings.model_copy(update={"feeds": list(tagged.values())}),
         compiled.ruleset,
-        Router(loaded.settings),
+        Router(settings),
         {feed.key: feed for feed in feeds(loaded)},
+        paused,
     )

@@ -42,7 +42,7 @@ def run(command: Sequence[str], cwd: Path, env: dict[str, str] | None = None) ->
             done, status, usage = os.wait4(process.pid, os.WNOHANG)
             if done:
                 break
-            peak = max(peak, _memory(_family(process.pid)))
+            peak = max(peak, memory(family(process.pid)))
             time.sleep(0.05)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 1):
@@ -173,16 +173,8 @@ class Newswatch(Entrant):
     def _usage(self) -> tuple[float, float]:
         """Return CPU seconds and memory (PSS, MiB) of the daemon and its workers."""
         assert self._process is not None
-        family = _family(self._process.pid)
-        ticks = 0
-        for process in family:
-            try:
-                fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            # utime, stime, and those of children that have ended
-            ticks += sum(map(int, fields[11:15]))
-        return ticks / os.sysconf("SC_CLK_TCK"), _memory(family)
+        processes = family(self._process.pid)
+        return cpu_seconds(processes), memory(processes)
 
     def _database(self) -> sqlite3.Connection:
         path = next((self.folder / "state").glob("*.db"))
@@ -201,7 +193,30 @@ class Newswatch(Entrant):
         return sum("Planted" in line for line in cost.output.splitlines())
 
 
-def _memory(processes: Sequence[int]) -> float:
+def cpu_seconds(processes: Sequence[int]) -> float:
+    """Return the CPU seconds that processes, and their children that have ended, have used."""
+    ticks = 0
+    for process in processes:
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident(processes: Sequence[int]) -> float:
+    """Return the resident memory of processes in MiB, added up."""
+    pages = 0
+    for process in processes:
+        try:
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        except OSError:
+            continue
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
+
+
+def memory(processes: Sequence[int]) -> float:
     """Return the memory of processes in MiB, shared pages counted once (PSS)."""
     kilobytes = 0
     for process in processes:
@@ -214,7 +229,7 @@ def _memory(processes: Sequence[int]) -> float:
     return kilobytes / 1024
 
 
-def _family(root: int) -> list[int]:
+def family(root: int) -> list[int]:
     """Return a process and its descendants."""
     parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.sources.fetch import FetchOutcome
+from monitor.store.packed import Packed
 from monitor.store.port import FeedState
 
 KEY = "held_until"
@@ -24,7 +25,7 @@ def with_hold(state: FeedState, outcome: FetchOutcome, now: datetime) -> FeedSta
         extra[KEY] = outcome.retry_after.isoformat()
     elif outcome.http_status in (401, 403, 429):
         extra[KEY] = (now + REFUSED).isoformat()
-    return replace(state, extra=extra)
+    return replace(state, extra=Packed.of(extra))
 
 
 def held_until(state: FeedState) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from itertools import product
 from typing import Any, get_args
 from urllib.parse import urlsplit, urlunsplit
 
+from monitor.store.packed import Packed
 from monitor.store.port import (
     Beginning,
     DayCount,
@@ -104,18 +106,27 @@ def feed_state(row: Sequence[Any]) -> FeedState:
         added_at=moment(row[2]),
         next_at=moment(row[3]),
         baselined_at=maybe_moment(row[4]),
-        validators=Validators(row[5], row[6], None if row[7] is None else bytes(row[7])),
+        validators=_validators(*row[5:8]),
         last_poll_at=maybe_moment(row[8]),
         last_ok_at=maybe_moment(row[9]),
         last_new_at=maybe_moment(row[10]),
-        last_status=row[11],
+        last_status=sys.intern(row[11]),  # many feeds have the same
         failures=row[12],
         entries_seen=row[13],
         moved_to=row[14],
         disabled_reason=row[15],
         title=row[16],
-        extra=json.loads(row[17]),
+        extra=Packed(row[17]),
     )
+
+
+_NO_VALIDATORS = Validators()
+
+
+def _validators(etag: str | None, last_modified: str | None, body: bytes | None) -> Validators:
+    if etag is None and last_modified is None and body is None:
+        return _NO_VALIDATORS
+    return Validators(etag, last_modified, None if body is None else bytes(body))
 
 
 def feed_change(state: FeedState) -> tuple[Any, ...]:
@@ -135,7 +146,7 @@ def feed_change(state: FeedState) -> tuple[Any, ...]:
         maybe_text(state.moved_to),
         maybe_text(state.disabled_reason),
         maybe_text(state.title),
-        to_json(dict(state.extra)),
+        Packed.of(state.extra).text,
     )
 
 

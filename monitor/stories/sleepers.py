@@ -9,6 +9,8 @@ streams: ``benchmarks/quality.py``).
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -36,53 +38,68 @@ class Sleepers:
     """The sleeping entries by the words of their headlines; oldest first."""
 
     def __init__(self) -> None:
-        self._words: dict[str, tuple[str, ...]] = {}
-        self._at: deque[tuple[datetime, str]] = deque()
-        self._by_word: dict[str, dict[str, None]] = {}
+        # A hundred thousand sleep after many first polls, so they are numbered and words shared:
+        # some 450 bytes each.
+        self._numbers: dict[str, int] = {}
+        self._words: dict[int, tuple[str, ...]] = {}  # the entry's id, then its words
+        self._at: deque[tuple[datetime, int]] = deque()
+        self._by_word: dict[str, array[int]] = {}
+        self._next = 0
 
     def __len__(self) -> int:
-        return len(self._words)
+        return len(self._numbers)
 
     def __contains__(self, entry_id: str) -> bool:
-        return entry_id in self._words
+        return entry_id in self._numbers
 
     def add(self, entry_id: str, title: str, text: str, first_seen: datetime) -> None:
         """Put an entry to sleep; not one first seen before those that sleep already."""
         found = _terms(title)
         if len(found) < FEW:
             found |= _terms(text[:TEXT])
-        self._words[entry_id] = tuple(found)
-        self._at.append((first_seen, entry_id))
-        for word in found:
-            self._by_word.setdefault(word, {})[entry_id] = None
-        while len(self._words) > MAX_SLEEPERS:
+        shared = [sys.intern(word) for word in found]
+        number = self._numbers[entry_id] = self._next
+        self._next += 1
+        self._words[number] = (entry_id, *shared)
+        self._at.append((first_seen, number))
+        for word in shared:
+            holders = self._by_word.get(word)
+            if holders is None:
+                holders = self._by_word[word] = array("Q")
+            holders.append(number)
+        while len(self._numbers) > MAX_SLEEPERS:
             self._drop(self._at.popleft()[1])
 
     def wake(self, title: str, text: str) -> list[str]:
         """Return, and forget, the entries that may be about the same as this, oldest first."""
-        if not self._words:
+        if not self._numbers:
             return []
         given = _terms(title) | _terms(text[:LIVE_TEXT])
         common = max(COMMON, COMMON_SHARE * len(self._words))
-        meets: dict[str, None] = {}
+        meets: set[int] = set()
         for word in given:
             holders = self._by_word.get(word)
             if holders is not None and len(holders) <= common:
                 meets.update(holders)
-        woken = [each for each in meets if len(given.intersection(self._words[each])) >= SHARED]
+        woken = [each for each in meets if len(given.intersection(self._words[each][1:])) >= SHARED]
+        ids = sorted(self._words[each][0] for each in woken)
         for each in woken:
             self._drop(each)
-        return sorted(woken)
+        return ids
 
     def expire(self, now: datetime) -> None:
         """Forget the entries whose stories are over."""
         while self._at and now - self._at[0][0] > WINDOW:
             self._drop(self._at.popleft()[1])
 
-    def _drop(self, entry_id: str) -> None:
-        for word in self._words.pop(entry_id, ()):
+    def _drop(self, number: int) -> None:
+        if number not in self._words:
+            return
+        entry_id, *found = self._words.pop(number)
+        del self._numbers[entry_id]
+        for word in found:
             holders = self._by_word[word]
-            del holders[entry_id]
+            holders.remove(number)
             if not holders:
                 del self._by_word[word]
 

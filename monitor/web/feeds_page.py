@@ -19,7 +19,6 @@ from monitor.config.amend import with_change
 from monitor.config.edit import text_of, with_items
 from monitor.config.feeds import feed_names
 from monitor.config.load import load
-from monitor.config.models import Settings
 from monitor.errors import ConfigError, FetchError, ParseError, Problem
 from monitor.sources import rhythm
 from monitor.sources.opml import OpmlFeed, read_opml, setting_of, write_opml
@@ -124,7 +123,7 @@ class FeedsPage:
         q, sort = asked.get("q", ""), asked.get("sort", SORTS[0])
         show = shown if (shown := asked.get("show", "")) in STATES else "all"
         states, watching = await self._source.feed_states(), self._source.watching()
-        paused = _paused(watching.settings, len(watching.feeds))
+        paused = watching.paused
         hows = [fares(states.get(key)) for key in watching.feeds]
         counts = Counter(hows) + Counter({"paused": len(paused)})
         chosen = _chosen(watching.feeds, hows, states, paused, q, show, sort)
@@ -181,7 +180,7 @@ class FeedsPage:
     async def _add(self, request: Request, form: FormData) -> Response:
         url, name, tags = (text(form, field).strip() for field in ("url", "name", "tags"))
         item: dict[str, Any] = {"url": url}
-        if name and name not in feed_names(self._source.watching().settings.feeds):
+        if name and name not in self._names():
             item["name"] = name
         if wanted := [tag.strip() for tag in tags.split(",") if tag.strip()]:
             item["tags"] = wanted
@@ -197,7 +196,7 @@ class FeedsPage:
         except ParseError as error:
             return await self._show(request, problem=str(error))
         known = set(self._source.watching().feeds)
-        names = set(feed_names(self._source.watching().settings.feeds))
+        names = self._names()
         fresh = [setting_of(feed, names) for feed in listed.feeds if feed.url not in known]
         if not fresh:
             said = f"All {len(listed.feeds)} feeds of the file are known already."
@@ -222,6 +221,10 @@ class FeedsPage:
         except ConfigError as error:
             return await self._show(request, problem=str(error))
         return self._forms.propose(change, "/feeds", said)
+
+    def _names(self) -> set[str]:
+        watching = self._source.watching()
+        return {feed.name for feed in watching.feeds.values()} | set(watching.paused)
 
     def _added(self, items: Sequence[Any]) -> Change:
         config = self._source.config
@@ -268,13 +271,6 @@ class FeedsPage:
 # Ten thousand feeds are looked through for each page and a hundred shown. What is chosen are the
 # feeds themselves (for paused ones their names): new tuples for all would set off the collection of
 # garbage, which takes a quarter of a second over a configuration of that size.
-
-
-def _paused(settings: Settings, polled: int) -> Sequence[str]:
-    if polled == len(settings.feeds):
-        return ()
-    names = feed_names(settings.feeds)
-    return [name for name, each in zip(names, settings.feeds, strict=True) if not each.enabled]
 
 
 def _chosen(
