@@ -134,6 +134,8 @@ def polling(options: argparse.Namespace) -> str:
             told = "" if posts is None else f"; {posts} of {feeds.changed(SHARE)} posted"
             stored = row.entries["cold"]
             notes.append(f"{name}: {stored} entries stored; {found} of {new} new ones found{told}")
+            if row.late:
+                notes.append(f"{name}: of the cold poll {row.late:.2f} ms are its text index's")
             notes += [f"{name}: {line}" for line in row.trouble[:5]]
     return _table(rows, install.versions(home), notes)
 

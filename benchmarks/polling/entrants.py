@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,7 +14,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from monitor.rules.text import search_tokens
+from monitor.store.sqlite import open_sqlite
+from monitor.values import Word
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,6 +88,10 @@ class Entrant(ABC):
     def trouble(self) -> list[str]:
         """Return which feeds failed and why, where the program can tell."""
         return []
+
+    def late(self) -> float:
+        """Do what the program puts off, and return the CPU seconds that takes."""
+        return 0.0
 
     def posts(self, cost: Cost) -> int | None:
         """Return how many alerts a poll brought; None where the program has none."""
@@ -188,6 +198,22 @@ class Newswatch(Entrant):
         with self._database() as connection:
             rows = connection.execute("select key, last_status from feeds where failures > 0")
             return [f"{key}: {status}" for key, status in rows]
+
+    def late(self) -> float:
+        """Bring the text index up to date, as the first search does."""
+
+        async def search() -> float:
+            now = datetime.now(UTC)
+            store = await open_sqlite(
+                self.folder / "state", now=now, tokenize=search_tokens, check=False
+            )
+            began = time.process_time()
+            await store.numbers_since(now - timedelta(days=1), Word("reactor"))
+            used = time.process_time() - began
+            await store.close()
+            return used
+
+        return asyncio.run(search())
 
     def posts(self, cost: Cost) -> int:
         return sum("Planted" in line for line in cost.output.splitlines())

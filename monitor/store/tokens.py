@@ -12,6 +12,7 @@ from monitor.values import AllOf, Expression, Word, Wording
 # tokenizer, which folds ASCII case (sqlite.org/fts5.html §4.3.2); neither they nor PostgreSQL's
 # lexemes in quotes need an escape: such tokens go in as they are.
 _PLAIN = re.compile(r"[a-z0-9\u0080-\ud7ff\ue000-\U0010ffff]+")
+_PLAIN_ALL = re.compile(r"[ a-z0-9\u0080-\ud7ff\ue000-\U0010ffff]+")
 _ESCAPE = "zq"
 _LONGEST = 64
 _PROBE = (
@@ -25,7 +26,17 @@ MADE_BY = "store/tokens"  # the blob that says which tokeniser the text index wa
 
 def encoded(tokenize: Tokenize, text: str) -> str:
     """Return the tokens of ``text``, each as one word."""
-    return " ".join(encode(token) for token in tokenize(text) if token)
+    tokens = [token for token in tokenize(text) if token]
+    joined = " ".join(tokens)
+    # Most texts have no token that needs a spelling of its own: all are looked at in one go.
+    if (
+        _PLAIN_ALL.fullmatch(joined)
+        and _ESCAPE not in joined
+        and joined.count(" ") == len(tokens) - 1
+        and len(max(tokens, key=len)) <= _LONGEST
+    ):
+        return joined
+    return " ".join(map(encode, tokens))
 
 
 def fingerprint(tokenize: Tokenize) -> str:

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.store.sqlite.search import query
-from monitor.store.tokens import encode
+from monitor.store.tokens import encode, encoded
 from monitor.values import AllOf, AnyOf, Expression, Word, Wording
 
 
 @pytest.mark.parametrize(
-    ("token", "encoded"),
+    ("token", "spelling"),
     [
         ("arms", "arms"),
         ("дамаск", "дамаск"),
@@ -26,8 +26,8 @@ from monitor.values import AllOf, AnyOf, Expression, Word, Wording
         ("\ud800", "zqeda080"),
     ],
 )
-def test_spelling(token: str, encoded: str) -> None:
-    assert encode(token) == encoded
+def test_spelling(token: str, spelling: str) -> None:
+    assert encode(token) == spelling
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,9 @@ def test_fts5_takes_it_as_one_token_and_tells_it_from_others(one: str, other: st
     found = db.execute("SELECT count(*) FROM t WHERE t MATCH ?", (query(Word(other)),)).fetchone()
     assert found == (int(one == other),)
     db.close()
+
+
+@given(st.lists(st.text("az zqé0A\x00中-", max_size=70), max_size=5))
+def test_all_at_once_and_one_by_one_are_the_same(tokens: list[str]) -> None:
+    one_by_one = " ".join(encode(token) for token in tokens if token)
+    assert encoded(lambda _: tokens, "") == one_by_one
