@@ -62,6 +62,7 @@ class Slots:
         "_long",
         "_lows",
         "_offsets",
+        "_repeats",
         "_sentences",
         "_texts",
         "breaks",
@@ -82,6 +83,7 @@ class Slots:
         self._texts: dict[int, tuple[str, list[tuple[int, int]]]] = {}
         self._offsets: list[tuple[int, int]] | None = None
         self._sentences: list[int] | None = None
+        self._repeats: bool | None = None
 
     def text(self, name: TextField) -> str:
         """Return the part of a field's text that is looked at."""
@@ -91,8 +93,10 @@ class Slots:
     @property
     def summary_repeats(self) -> bool:
         """Whether the content contains the summary word for word."""
-        summary = self.document.summary.strip()
-        return bool(summary) and summary in self.document.content
+        if self._repeats is None:
+            summary = self.text("summary").strip()
+            self._repeats = bool(summary) and summary in self.document.content
+        return self._repeats
 
     def field_of(self, slot: int) -> TextField:
         """Return the field that a slot lies in."""

@@ -318,7 +318,7 @@ class Evaluation:
                     if self._within(left, right, n):
                         key = (left.first, left.last, right.first, right.last)
                         pairs.setdefault(key, _joined(left, right))
-        return _merged(pairs.values())
+        return sorted(pairs.values(), key=_by_place)
 
     def _apart(self, lefts: Sequence[Place], rights: Sequence[Place], n: int) -> list[Place]:
         near = {(found.first, found.last) for found in self._near_spans(lefts, rights, n)}
@@ -377,19 +377,25 @@ def _covered(span: Span, covers: list[Span]) -> bool:
 
 
 def _joined(left: Place, right: Place) -> Place:
-    found = tuple(dict.fromkeys(left.found + right.found))
-    return Place(min(left.first, right.first), max(left.last, right.last), found)
+    """Return the place of both, which don't overlap."""
+    return Place(min(left.first, right.first), max(left.last, right.last), left.found + right.found)
+
+
+def _by_place(place: Place) -> Span:
+    return place.first, place.last
 
 
 def _by_span(places: Sequence[Place]) -> list[Place]:
     """Let terms that stand at the same words be one place ("Syria" and the entity); in order."""
     spans: dict[Span, Place] = {}
     for place in places:
-        known = spans.get((place.first, place.last))
-        spans[place.first, place.last] = place if known is None else _joined(known, place)
+        span = place.first, place.last
+        if (known := spans.get(span)) is not None:
+            place = Place(*span, tuple(dict.fromkeys(known.found + place.found)))
+        spans[span] = place
     return list(spans.values())
 
 
 def _merged(places: Iterable[Place]) -> list[Place]:
     unique = {(p.first, p.last, p.found): p for p in places}
-    return sorted(unique.values(), key=lambda p: (p.first, p.last))
+    return sorted(unique.values(), key=_by_place)

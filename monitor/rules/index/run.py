@@ -51,6 +51,7 @@ class Run:
         self._scorer = Scorer(slots)
         self._entries: dict[int, Read] = {}
         self._unusual: dict[tuple[int, int], list[Entry]] = {}
+        self._nears: dict[tuple[Group, Group, int, bool], tuple[set[Span], set[Span]] | None] = {}
         self._ignored: bool | None = None
         self._tell = tell
         self._met: dict[int, Met] = {}
@@ -156,10 +157,8 @@ class Run:
         """Return the entries of a plan with NEAR: of its two sides only those near each other."""
         near: dict[int, set[Span]] = {}
         for left, right, n, ordered in plan.nears:
-            lefts, rights = self._spans(plan.groups[left]), self._spans(plan.groups[right])
-            if len(lefts) > 1 or len(rights) > 1:
-                kept = near_each_other(lefts, rights, n, ordered, self.slots.breaks)
-                near[left], near[right] = kept or (set(), set())
+            kept = self._beside(plan.groups[left], plan.groups[right], n, ordered)
+            near[left], near[right] = kept or (set(), set())
         out: list[Entry] = []
         for at, group in enumerate(plan.groups):
             labels, within = plan.labels[at], near.get(at)
@@ -204,11 +203,20 @@ class Run:
         return out
 
     def _all_near(self, plan: Plan) -> bool:
-        for left, right, n, ordered in plan.nears:
-            lefts, rights = self._spans(plan.groups[left]), self._spans(plan.groups[right])
-            if not near_each_other(lefts, rights, n, ordered, self.slots.breaks):
-                return False
-        return True
+        return all(
+            self._beside(plan.groups[left], plan.groups[right], n, ordered)
+            for left, right, n, ordered in plan.nears
+        )
+
+    def _beside(
+        self, left: Group, right: Group, n: int, ordered: bool
+    ) -> tuple[set[Span], set[Span]] | None:
+        """Return the spans of two groups that are near each other; worked out once."""
+        key = (left, right, n, ordered)
+        if key not in self._nears:
+            lefts, rights = self._spans(left), self._spans(right)
+            self._nears[key] = near_each_other(lefts, rights, n, ordered, self.slots.breaks)
+        return self._nears[key]
 
     def _spans(self, group: Group) -> list[Span]:
         found = self.found
