@@ -127,7 +127,7 @@ class Slots:
                     number, part = number + 1 + part - count, 0
         chunk = row.chunks[number]
         start = (row.starts or self._starts(row))[number]
-        if chunk.isalpha() and chunk.isascii():
+        if chunk.isascii() and chunk.isalpha():  # the first costs nothing
             return start, start + len(chunk)
         low, high = self._parts(chunk, part + 1)[part]
         return start + low, start + high
@@ -163,10 +163,23 @@ class Slots:
         if self._offsets is None:
             out = [(-1, -1)] * self.fields[2][1]
             for row in self.rows:
-                for slot in range(row.count):
-                    out[row.low + slot] = self._range(row, slot)
+                if row.count:
+                    out[row.low : row.low + row.count] = self._ranges(row)
             self._offsets = out
         return self._offsets
+
+    def _ranges(self, row: Row) -> list[tuple[int, int]]:
+        """Return the ranges of all slots of a paragraph."""
+        slots_of = {number: count for count, number in row.odd}
+        out: list[tuple[int, int]] = []
+        starts = row.starts or self._starts(row)
+        for number, (start, chunk) in enumerate(zip(starts, row.chunks, strict=False)):
+            if chunk.isascii() and chunk.isalpha():
+                out.append((start, start + len(chunk)))
+            elif count := slots_of.get(number, 1):
+                parts = self._parts(chunk, count)[:count]
+                out += [(start + low, start + high) for low, high in parts]
+        return out
 
     def paragraph(self, slot: int) -> int:
         """Return the number of the paragraph a slot lies in, counted over the document."""

@@ -201,7 +201,7 @@ class Trie:
         """Return what the memo keeps of a blank-separated chunk."""
         languages = memo.languages
         core = chunk.strip(PUNCTUATION)
-        if core.isalpha() and core.isascii():
+        if core.isascii() and core.isalpha():
             return self._known(core, (core.lower(),), languages)
         found = surfaces(chunk)
         if len(found) > _MANY:  # a sentence of Chinese: its characters repeat, so they are kept
