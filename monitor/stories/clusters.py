@@ -35,7 +35,7 @@ from monitor.stories.weights import (
 
 LOOKED_UP = 16  # rarest terms of an entry that stories are looked up by
 POSTINGS = 100  # a term in more stories than this finds none
-VISITED = 200  # stories counted over all terms; the rarest terms come first
+VISITED = 100  # stories counted over all terms; the rarest terms come first
 CANDIDATES = 8  # stories that are scored
 MAX_TERMS = 100  # heaviest terms of a story that are kept
 NAME = "^"  # marks a name among the terms of the frequencies
@@ -189,10 +189,13 @@ class Clusters:
             for story_id in [each for each in found if self._clusters[each].key != key]:
                 del found[story_id]
         clusters = self._clusters
-        best = [
-            (-weight / clusters[story_id].stem_norm, story_id) for story_id, weight in found.items()
-        ]
-        best.sort()
+        weights = [weight / clusters[each].stem_norm for each, weight in found.items()]
+        least = sorted(weights)[-CANDIDATES] if len(weights) > CANDIDATES else 0.0
+        best = sorted(
+            (-weight, story_id)
+            for weight, story_id in zip(weights, found, strict=True)
+            if weight >= least
+        )
         return [clusters[story_id] for _, story_id in best[:CANDIDATES]]
 
     def _drop(self, term: str, story_id: str) -> None:

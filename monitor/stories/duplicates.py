@@ -13,7 +13,7 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import mul
 
 from monitor.stories.terms import Features, hashed
@@ -22,6 +22,7 @@ from monitor.stories.weights import DUPLICATE, DUPLICATE_BIAS
 SKETCH = 12  # smallest hashes of the text's pairs that are indexed
 TITLE_SKETCH = 6  # and of the title's
 POSTINGS = 40  # newest entries kept for one hash; boilerplate is in every entry of a feed
+VISITED = 100  # entries counted over all hashes; the rarest hashes come first
 CANDIDATES = 10  # scored of those that share hashes
 # Below so many pairs a text is too short to be judged by: the titles must be equal.
 SHORT_TEXT = 8
@@ -152,12 +153,17 @@ class DuplicateWindow:
         scores the oldest wins.
         """
         numbers: list[int] = []
+        common: list[deque[int]] = []
         for each in sketch_of(record):
             held = self._postings.get(each)
             if isinstance(held, int):
                 numbers.append(held)
             elif held is not None:
-                numbers += held
+                common.append(held)
+        for held in sorted(common, key=len):
+            if len(numbers) > VISITED:
+                break
+            numbers += held
         best: tuple[float, Record] | None = None
         measured = _Measured(record)
         for number in _most_common(numbers):
@@ -185,16 +191,31 @@ def _most_common(numbers: list[int]) -> list[int]:
 
 
 class _Measured:
-    """A new record's sets, compared with one candidate after the other."""
+    """A new record's sets, compared with one candidate after the other; most need only one set."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self.title = frozenset(record.title)
-        self.pairs = frozenset(record.pairs)
-        self.title_pairs = frozenset(record.title_pairs)
-        self.all = self.pairs | self.title_pairs
-        self.runs = frozenset(record.runs)
-        self.numbers = frozenset(record.numbers)
+        self.all = frozenset(record.pairs).union(record.title_pairs)
+
+    @cached_property
+    def title(self) -> frozenset[int]:
+        return frozenset(self.record.title)
+
+    @cached_property
+    def title_pairs(self) -> frozenset[int]:
+        return frozenset(self.record.title_pairs)
+
+    @cached_property
+    def pairs(self) -> frozenset[int]:
+        return frozenset(self.record.pairs)
+
+    @cached_property
+    def runs(self) -> frozenset[int]:
+        return frozenset(self.record.runs)
+
+    @cached_property
+    def numbers(self) -> frozenset[int]:
+        return frozenset(self.record.numbers)
 
     def score(self, other: Record) -> float:
         """Return the log-odds that both are one article; negative: they are not."""
@@ -207,11 +228,12 @@ class _Measured:
 
     def _is_other(self, other: Record) -> bool:
         """Tell by the pairs shared alone that no value of the rest could make a copy of it."""
+        mine = self.record
         smaller = min(len(self.all), len(other.pairs))  # or a few more, with the title's pairs
         count = len(self.all.intersection(other.pairs))
         count += len(self.all.intersection(other.title_pairs))
-        runs = min(len(self.runs), len(other.runs))
-        return count < _least_shared(smaller, runs, len(self.numbers) + len(other.numbers))
+        runs = min(len(mine.runs), len(other.runs))
+        return count < _least_shared(smaller, runs, len(mine.numbers) + len(other.numbers))
 
     def measures(self, other: Record) -> tuple[float, ...]:
         """Return the measures that the weights are for, in their order."""

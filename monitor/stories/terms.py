@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from operator import xor
+from itertools import pairwise
 from zlib import crc32
 
 import Stemmer  # type: ignore[import-not-found]
@@ -22,11 +22,14 @@ from monitor.stories.titles import bare_title
 from monitor.stories.words import folded, words
 
 Stem = Callable[[str], str]
-Read = Callable[[str], tuple[str, tuple[str, ...], bool]]
+Reading = tuple[str, tuple[str, ...], bool]
 
 MAX_SUMMARY = 1_500  # characters of summary (or content, where there is none) that count
 MAX_TERMS = 120  # different terms of one document
 MAX_SHINGLES = 256  # different two-word shingles of one document
+
+MAX_READINGS = 50_000  # tokens of a language whose readings are remembered
+LONGEST_REMEMBERED = 40  # characters of such a token
 
 _TOKEN = re.compile(r"([^\W_]+(?:['’][^\W_]+)*)")
 _HEADLINE = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+")
@@ -88,25 +91,26 @@ def features_of(
     bare = bare_title(title.rstrip(" .…"), source)
     text = text[:MAX_SUMMARY]
     head, body = words(bare), words(text)
-    read = _reader(language, bare or text)
+    readings = _readings(language, bare or text)
     stems: list[str] = []
     names: list[str] = []
     # A text that begins with its headline says it once.
     if not head or body[: len(head)] != head:
-        _collect(bare, not _title_case(bare), read, stems, names)
-    _collect(text, True, read, stems, names)
-    pairs = _pairs_of(body)
+        _collect(bare, not _title_case(bare), readings, stems, names)
+    _collect(text, True, readings, stems, names)
+    head_hashes, body_hashes = _hashes(head), _hashes(body)
+    pairs = _pairs_of(body_hashes)
     headline = {
         word: found
         for found in _HEADLINE.findall(bare[:500])
-        for word in (_fold(found),)
+        for word in (folded(found),)
         if word not in STOP
     }
     return Features(
         _counted(stems),
         _counted(names),
-        frozenset(hashed(word) for word in head if word not in STOP),
-        frozenset(_pairs_of(head)),
+        frozenset(hash_ for word, hash_ in zip(head, head_hashes, strict=True) if word not in STOP),
+        frozenset(_pairs_of(head_hashes)),
         frozenset(pairs[:MAX_SHINGLES]),
         # Four words are two pairs, one after the other.
         frozenset(_pairs_of_pairs(pairs)[:MAX_SHINGLES]),
@@ -122,10 +126,12 @@ def _counted(terms: list[str]) -> dict[str, int]:
     return dict(counts if len(counts) <= MAX_TERMS else counts.most_common(MAX_TERMS))
 
 
-def _collect(part: str, cased: bool, read: Read, stems: list[str], names: list[str]) -> None:
+def _collect(
+    part: str, cased: bool, readings: _Readings, stems: list[str], names: list[str]
+) -> None:
     """Add the terms of ``part``; a capital says "name" where it doesn't begin a sentence."""
     split = _TOKEN.split(part)  # gap, token, gap, token, …, gap
-    tokens = [read(surface) for surface in split[1::2]]
+    tokens = [readings[surface] for surface in split[1::2]]
     stems += [term for _, terms, _ in tokens for term in terms]
     if cased:
         names += [
@@ -151,22 +157,22 @@ def _pairs(run: str) -> list[str]:
     return [run[at : at + 2] for at in range(max(1, len(run) - 1))]
 
 
-@lru_cache(maxsize=100_000)
 def hashed(text: str) -> int:
     """Return a 32-bit hash that is the same in every process (CRC-32)."""
     return crc32(text.encode("utf-8", "surrogatepass"))
 
 
-def _pairs_of(given: list[str]) -> list[int]:
-    """Return a 32-bit hash for each two successive words; their order counts."""
-    return list(map(xor, map(_first, given), map(hashed, given[1:])))
+def _hashes(given: list[str]) -> list[int]:
+    """Return the hash of each word; words hold no blanks, so all are encoded at once.
+
+    Not remembered by word: a hash costs less than finding it in a large table.
+    """
+    return list(map(crc32, " ".join(given).encode("utf-8", "surrogatepass").split()))
 
 
-@lru_cache(maxsize=100_000)
-def _first(word: str) -> int:
-    """Return a word's hash as the first of a pair; remembered, for the words come again."""
-    hash_ = hashed(word)
-    return (hash_ << 7 | hash_ >> 25) * 2_654_435_761 & 0xFFFF_FFFF
+def _pairs_of(hashes: list[int]) -> list[int]:
+    """Return a 32-bit hash for each two successive ones; their order counts."""
+    return [((a << 7 | a >> 25) * 2_654_435_761 & 0xFFFF_FFFF) ^ b for a, b in pairwise(hashes)]
 
 
 def _pairs_of_pairs(pairs: list[int]) -> list[int]:
@@ -176,43 +182,50 @@ def _pairs_of_pairs(pairs: list[int]) -> list[int]:
     ]
 
 
-@lru_cache(maxsize=50_000)
-def _fold(surface: str) -> str:
-    return folded(surface)
-
-
-def _reader(language: str | None, sample: str) -> Read:
+def _readings(language: str | None, sample: str) -> _Readings:
     name = _STEMMERS.get((language or "").lower()[:2])
     if name is None:
         name = next(
             (name for expression, name in _SCRIPTS if expression.search(sample, 0, 200)), "english"
         )
-    return _reader_of(name)
+    return _readings_of(name)
 
 
-@cache
-def _reader_of(name: str) -> Read:
-    """Return what reads a token: its folded word, its terms, and whether it may be a name.
+class _Readings(dict[str, Reading]):
+    """What each token reads as: its folded word, its terms, and whether it may be a name.
 
-    The tokens of news come again and again, so that nearly all readings are remembered ones.
+    The tokens of news come again and again, so that nearly all readings are remembered ones. A
+    plain table emptied when it is full is read in half the time of one that drops the oldest.
     """
-    stem = _stem_of(name)
 
-    def read(surface: str) -> tuple[str, tuple[str, ...], bool]:
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._stem = _stem_of(name)
+
+    def __missing__(self, surface: str) -> Reading:
+        reading = self._read(surface)
+        if len(surface) <= LONGEST_REMEMBERED:
+            if len(self) >= MAX_READINGS:
+                self.clear()
+            self[surface] = reading
+        return reading
+
+    def _read(self, surface: str) -> Reading:
         word = folded(surface)
         if word in STOP or (len(word) < 2 and not word.isdigit()):
             return word, (), False
         if not surface.isascii() and _WIDE.search(surface):
             return word, tuple(_pairs(word)), False
-        return word, (stem(word),), surface[0].isupper()
+        return word, (self._stem(word),), surface[0].isupper()
 
-    return lru_cache(maxsize=50_000)(read)
+
+_readings_of = cache(_Readings)
 
 
 @cache
 def _stem_of(name: str) -> Stem:
-    word: Stem = Stemmer.Stemmer(name).stemWord
-    return lru_cache(maxsize=20_000)(word)
+    stem: Stem = Stemmer.Stemmer(name, 0).stemWord  # readings are remembered, stems needn't be
+    return stem
 
 
 def english_stem(word: str) -> str:
