@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from monitor.alerts.route import Router
 from monitor.config.load import Loaded, feed_names, feeds
 from monitor.config.models import Settings
+from monitor.loading import slim
 from monitor.rules import Compiled, RuleSet
 from monitor.values import Feed
 
@@ -17,8 +18,7 @@ class Watching:
     """Settings, compiled rules, routes, the feeds by their keys, and the names of those that are
     switched off.
 
-    Of the feeds as they were written the settings keep one for each set of tags, since rules are
-    judged by tags: a hundred thousand would take 90 MB.
+    Of the feeds as they were written the settings keep few (``monitor.loading.slim``).
     """
 
     settings: Settings
@@ -36,9 +36,8 @@ def watching(loaded: Loaded, compiled: Compiled) -> Watching:
         names = feed_names(settings.feeds)
         named = zip(names, settings.feeds, strict=True)
         paused = tuple(name for name, each in named if not each.enabled)
-    tagged = {tuple(each.tags): each for each in settings.feeds}
     return Watching(
-        settings.model_copy(update={"feeds": list(tagged.values())}),
+        slim(settings),
         compiled.ruleset,
         Router(settings),
         {feed.key: feed for feed in feeds(loaded)},
