@@ -155,3 +155,54 @@ def test_nothing_is_lost_when_the_trouble_clears(
     if trouble != "damaged":  # whose log is that of the program started anew
         assert log.count("the store fails") == 1, log
         assert log.count("the store works again") == 1, log
+
+
+def powerless() -> tuple[str, ...]:
+    """Return what starts a program that is bound by permissions, also as root."""
+    if os.geteuid() != 0:
+        return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("root is bound by no permissions, and there is no setpriv here")
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
+
+
+FORBIDDEN: Mapping[str, Mapping[str, int]] = {
+    "read-only folder": {"state": 0o500},
+    "read-only file": {"state/newswatch.db": 0o400},
+    "unreadable file": {"state/newswatch.db": 0},
+    "unreadable folder": {"state": 0},
+    "no journal": {"state/newswatch.db": 0o400, "state": 0o500},
+}
+
+
+@pytest.mark.parametrize("kind", FORBIDDEN)
+def test_what_is_forbidden_is_said_and_nothing_is_lost_when_it_is_allowed(
+    kind: str, tmp_path: Path
+) -> None:
+    with FeedServer() as server, FakeSlackThread(message_rate=0) as slack:
+        server.script("/feed", Answer(rss([("1", STORIES[0])])))
+        text = CONFIG.format(slack=slack.url, feed=server.url())
+        (tmp_path / "config.yaml").write_text(text)
+        env = {"SLACK_BOT_TOKEN": slack.token}
+        assert run("once", cwd=tmp_path, env=env)[0] == 0
+        assert posted(slack) == STORIES[:1]
+        server.script("/feed", Answer(rss([("1", STORIES[0]), ("2", STORIES[1])])))
+        whole = (tmp_path / "state" / "newswatch.db").read_bytes()
+        allowed = {name: (tmp_path / name).stat().st_mode for name in FORBIDDEN[kind]}
+        try:
+            for name, mode in FORBIDDEN[kind].items():
+                (tmp_path / name).chmod(mode)
+            process = Process("once", cwd=tmp_path, env=env, before=powerless())
+            code = process.wait()
+        finally:
+            for name, mode in reversed(allowed.items()):
+                (tmp_path / name).chmod(mode)
+        assert code in (2, 75), process.log
+        assert "Traceback" not in process.log
+        (said,) = process.err
+        assert said.startswith("error: "), said
+        assert "state" in said, said
+        assert (tmp_path / "state" / "newswatch.db").read_bytes() == whole
+        assert posted(slack) == STORIES[:1]
+        assert run("once", cwd=tmp_path, env=env)[0] == 0
+        assert posted(slack) == STORIES
