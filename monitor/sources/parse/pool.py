@@ -160,7 +160,7 @@ class _Worker:
         try:
             if self._process is None or self._pipes.ended:
                 await self._start()
-            answer = await self._exchange(pickle.dumps(request, protocol=5), _WAIT * limit)
+            answer = await self._exchange(request, _WAIT * limit)
         except (TimeoutError, _Died, OSError, EOFError) as error:
             code = await self.stop()
             if isinstance(error, TimeoutError) or code == -signal.SIGPROF:
@@ -210,10 +210,17 @@ class _Worker:
         )
         await self._pipes.answer(_START)  # the worker says when it has loaded its parsers
 
-    async def _exchange(self, request: bytes, wait: float) -> Any:
+    async def _exchange(
+        self, request: tuple[str, bytes, dict[str, Any], float], wait: float
+    ) -> Any:
         assert self._process is not None
-        stdin = self._process.get_pipe_transport(0)
-        cast("asyncio.WriteTransport", stdin).writelines((_LENGTH.pack(len(request)), request))
+        stdin = cast("asyncio.WriteTransport", self._process.get_pipe_transport(0))
+        job, body, options, limit = request
+        about = pickle.dumps((job, options, limit), protocol=5)
+        stdin.write(b"".join((_LENGTH.pack(len(about)), about, _LENGTH.pack(len(body)))))
+        # The body by itself: pickled, or joined to the rest, there would be one copy more of what
+        # may be 20 MiB.
+        stdin.write(body)
         return pickle.loads(await self._pipes.answer(wait))
 
 

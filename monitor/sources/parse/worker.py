@@ -83,13 +83,23 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _receive(stream: BinaryIO) -> Any:
+def _receive(stream: BinaryIO) -> tuple[str, bytes, dict[str, Any], float] | None:
+    """Read a job: what is to be done, pickled, then the body as it is."""
+    pickled = _part(stream)
+    body = _part(stream)
+    if pickled is None or body is None:
+        return None
+    job, options, limit = pickle.loads(pickled)
+    return job, body, options, limit
+
+
+def _part(stream: BinaryIO) -> bytes | None:
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
     (length,) = _LENGTH.unpack(head)
     data = stream.read(length)
-    return pickle.loads(data) if len(data) == length else None
+    return data if len(data) == length else None
 
 
 def _send(stream: BinaryIO, message: Any) -> None:
