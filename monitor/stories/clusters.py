@@ -34,8 +34,8 @@ from monitor.stories.weights import (
 )
 
 LOOKED_UP = 16  # rarest terms of an entry that stories are looked up by
-POSTINGS = 100  # a term in more stories than this finds none
-VISITED = 100  # stories counted over all terms; the rarest terms come first
+POSTINGS = 50  # a term in more stories than this finds none
+VISITED = 80  # stories counted over all terms; the rarest terms come first
 CANDIDATES = 8  # stories that are scored
 MAX_TERMS = 100  # heaviest terms of a story that are kept
 NAME = "^"  # marks a name among the terms of the frequencies
@@ -247,10 +247,9 @@ class Weighed:
         both = 1.0 if self.names and cluster.names else 0.0
         dot = 0.0
         if both:
-            for name, weight in self.names.items():
-                held = cluster.names.get(name)
-                if held is not None:
-                    dot += weight * held * self.name_idf[name]
+            held = cluster.names
+            for name in filter(held.__contains__, self.names):
+                dot += self.names[name] * held[name] * self.name_idf[name]
         return (
             cosine,
             dot / (self.name_norm * cluster.name_norm),
