@@ -23,6 +23,7 @@ SKETCH = 12  # smallest hashes of the text's pairs that are indexed
 TITLE_SKETCH = 6  # and of the title's
 POSTINGS = 40  # newest entries kept for one hash; boilerplate is in every entry of a feed
 VISITED = 100  # entries counted over all hashes; the rarest hashes come first
+ONCE = 2  # scored of those that share one hash only: hundreds do, and hardly one is a copy
 CANDIDATES = 10  # scored of those that share hashes
 # Below so many pairs a text is too short to be judged by: the titles must be equal.
 SHORT_TEXT = 8
@@ -154,7 +155,8 @@ class DuplicateWindow:
         """
         numbers: list[int] = []
         common: list[deque[int]] = []
-        for each in sketch_of(record):
+        # An address or a headline in common counts twice.
+        for each in (*sketch_of(record), record.url, record.title_hash):
             held = self._postings.get(each)
             if isinstance(held, int):
                 numbers.append(held)
@@ -184,9 +186,10 @@ def _most_common(numbers: list[int]) -> list[int]:
     counts = Counter(numbers)
     ranked = sorted([(-count, -number) for number, count in counts.items() if count > 1])
     best = [-number for _, number in ranked[:CANDIDATES]]
-    if len(best) < CANDIDATES:
-        once = sorted([number for number, count in counts.items() if count == 1], reverse=True)
-        best += once[: CANDIDATES - len(best)]
+    room = min(ONCE, CANDIDATES - len(best))
+    if room > 0:
+        once = [number for number, count in counts.items() if count == 1]
+        best += sorted(once, reverse=True)[:room]
     return best
 
 
