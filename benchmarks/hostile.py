@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.matching import corpus
 from monitor.config.models import Settings
-from monitor.rules import RuleSet, compile_rules
+from monitor.rules import RuleSet, compile_rules, plain
 from monitor.values import Document
 
 SIZE = 1_000_000
@@ -99,8 +99,9 @@ def hostile_rules() -> list[dict[str, Any]]:
 
 
 def measured(ruleset: RuleSet, document: Document) -> float:
-    """Return the milliseconds of CPU that a document costs with every hit read."""
+    """Return the milliseconds of CPU that a document costs, from markup to every hit read."""
     start = time.process_time()
+    document = plain(document)
     for match in ruleset.match(document):
         assert match.hits is not None
     ruleset.entities(document)

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from monitor.config.models import Settings
-from monitor.rules import compile_rules
+from monitor.rules import compile_rules, plain
 from monitor.rules.index.document import MAX_FIELD, Slots
 from monitor.rules.index.reading import MAX_FRESH, MAX_TOKENS
 from monitor.rules.index.run import MAX_HITS
 from monitor.rules.index.trie import MAX_OCCURRENCES, Trie
+from monitor.rules.text.plain import MAX_MARKUP
 from monitor.values import TEXT_FIELDS, Document
 from tests.oracle.matcher import Reading, judge
 
@@ -118,3 +119,12 @@ def test_what_is_read_does_not_depend_on_earlier_stories() -> None:
     fresh = compile_rules(settings, TODAY).ruleset
     first = fresh.match(document)
     assert fresh.match(document) == first
+
+
+def test_only_the_beginning_of_a_long_text_with_markup_is_read() -> None:
+    long = plain(Document("1", "", "", "<b>arms</b> deal " * 200_000))
+    assert long.content.startswith("arms deal arms deal")
+    assert 1_000 < len(long.content) <= MAX_MARKUP
+    bare = "arms deal " * 200_000
+    assert plain(Document("1", "", "", bare)).content == bare
+    assert len(plain(Document("1", "<b>" * 100_000)).title) <= MAX_MARKUP
