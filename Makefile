@@ -52,7 +52,7 @@ chaos-cluster-long: ## The same for half an hour
 	@scripts/setup requirements-dev.lock
 	@.venv/bin/python -m tests.chaos.fleet --seconds 1800 $(ARGS)
 
-quality: ## Score duplicates, events and summaries on labelled data (NEWSWATCH_DATA)
+quality: ## Score duplicates, events, extraction, rules, countries and summaries in one table (NEWSWATCH_DATA)
 	@scripts/setup requirements-dev.lock
 	@.venv/bin/python benchmarks/quality.py
 

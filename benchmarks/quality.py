@@ -1,4 +1,4 @@
-"""Score duplicates, events and summaries on labelled data, beside simple baselines.
+"""Score duplicates, events, extraction, rules and summaries on labelled data, in one table.
 
     python benchmarks/quality.py [DATA]
 
@@ -30,6 +30,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from benchmarks import quality_baselines as baselines  # noqa: E402
+from benchmarks import quality_extraction, quality_rules  # noqa: E402
 from monitor.stories.index import StoryIndex  # noqa: E402
 from monitor.stories.summary import summarise  # noqa: E402
 from monitor.values import Document, Hit  # noqa: E402
@@ -131,11 +132,11 @@ def score_groups(
         spread = "" if name != "newswatch" else _spread(rows, gold, method, pairs=pairs)
         precision, recall, f1 = pair_scores(gold, found) if pairs else (0.0, 0.0, 0.0)
         cubed = bcubed_scores(gold, found)
+        both = f"{f1:.3f} ({precision:.3f}/{recall:.3f})   B³ " if pairs else "B³ "
         table.add_row(
             data,
             name,
-            f"{f1:.3f} ({precision:.3f}/{recall:.3f})" if pairs else "",
-            f"{cubed[2]:.3f} ({cubed[0]:.3f}/{cubed[1]:.3f})",
+            f"{both}{cubed[2]:.3f} ({cubed[0]:.3f}/{cubed[1]:.3f})",
             spread,
             f"{speed:,.0f}",
         )
@@ -197,7 +198,9 @@ def score_summaries(table: Table, rows: list[Row], rules: list[Row]) -> None:
                 shown[name] += all(re.search(each, text, re.I) for each in patterns.values())
     for name in ("lead-3", "newswatch"):
         table.add_row(
-            f"alerts_reuters ({total} alerts)", name, f"{shown[name] / max(1, total):.3f}"
+            "alerts_reuters",
+            f"summary of {total} alerts, {name}",
+            f"{shown[name] / max(1, total):.3f}",
         )
 
 
@@ -220,7 +223,21 @@ def score_speed(table: Table, rows: list[Row]) -> None:
             index.assign(doc, START + timedelta(seconds=number))
             spent += time.process_time() - begun
             number += 1
-        table.add_row(f"{first:,}–{target:,}", f"{(number - first) / spent:,.0f}")
+        speed = f"{(number - first) / spent:,.0f}"
+        table.add_row("speed", f"window of {first:,} to {target:,}", "", "", speed)
+
+
+def score_extraction(table: Table, folder: Path) -> None:
+    """Add lines: word 4-gram F1 of the article found in labelled pages, a line a library."""
+    for way, scores, halves, rate in quality_extraction.ways_scored(folder):
+        f1, precision, recall = scores
+        table.add_row(
+            "extract",
+            way,
+            f"{f1:.3f} ({precision:.3f}/{recall:.3f})",
+            f"{halves[0]:.3f}, {halves[1]:.3f}",
+            f"{rate:,.0f}",
+        )
 
 
 def main() -> int:
@@ -239,8 +256,8 @@ def main() -> int:
         return sorted(found, key=lambda row: row[order]) if order else found
 
     table = Table(
-        "data", "method", "pair F1 (P/R)", "B-cubed F1 (P/R)", "halves", "entries/s (CPU)",
-        title="Duplicates and events",
+        "data", "method", "F1 (P/R)", "halves", "a second (CPU)",
+        title="Quality: F1 of pairs, B-cubed F1 (B³) of groups, shares",
     )  # fmt: skip
     for name in ("dedup_synd", "dedup_reuters"):
         if (found := rows(name)) is not None:
@@ -250,18 +267,20 @@ def main() -> int:
             score_groups(table, name, found, "story", EVENTS, pairs=False)
     if (found := rows("dedup_reuters")) is not None:
         score_wrong_joins(table, found)
-    if table.row_count:
-        console.print(table)
+    if (folder / "extract" / "truth.json").is_file():
+        score_extraction(table, folder)
+    else:
+        console.print("skipped extract: no truth.json in the data folder")
     if (found := rows("alerts_reuters")) is not None:
         rules = folder / "rules_reuters.json"
         if rules.is_file():
-            table = Table(
-                "data", "method", "term and country shown", title="Summaries, 400 characters"
-            )
+            for name, cell in quality_rules.rules_scored(folder, found):
+                table.add_row("alerts_reuters", f"rules, {name}", cell)
+            for name, cell in quality_rules.countries_scored(found):
+                table.add_row("alerts_reuters", f"countries, {name}", cell)
             score_summaries(table, found, json.loads(rules.read_text(encoding="utf-8")))
-            console.print(table)
-        table = Table("window", "entries/s (CPU)", title="Speed as the window fills")
         score_speed(table, found)
+    if table.row_count:
         console.print(table)
     return 0
 

@@ -14,7 +14,7 @@ import gzip
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,8 @@ def scored(hits: int, given: int, gold: int) -> str:
     return f"P {precision:.3f}  R {recall:.3f}  F1 {f1:.3f}"
 
 
-def rules_table(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Print precision, recall and F1 of the rules at each named precision."""
+def rules_scored(folder: Path, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield each named precision with precision, recall and F1 of the rules."""
     countries = bundled().countries
     wanted = json.loads((folder / "rules_reuters.json").read_text("utf-8"))
     documents = [plain(Document(row["id"], row["title"], "", row["text"])) for row in rows]
@@ -81,7 +81,6 @@ def rules_table(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
         for row in rows
         if rule["topic"] in row["topics"] and rule["country"] in row["countries"]
     }
-    print(f"rules: {len(wanted)}, documents: {len(rows)}, alerts wanted: {len(gold)}")
     for name in ("broad", "balanced", "high"):
         ruleset = compile_rules(
             Settings.model_validate(
@@ -99,12 +98,17 @@ def rules_table(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
             )
         ).ruleset
         found = {(m.rule, d.id) for d in documents for m in ruleset.match(d)}
-        print(f"  {name:9} (score ≥ {THRESHOLDS[name]:.2f})  "
-              f"{scored(len(found & gold), len(found), len(gold))}")  # fmt: skip
+        yield (
+            f"{name} (score ≥ {THRESHOLDS[name]:.2f})",
+            scored(len(found & gold), len(found), len(gold)),
+        )
 
 
-def countries_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Print country precision, recall and F1 for several readings of "lead"."""
+def countries_scored(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield several readings of "lead" with precision, recall and F1 of the countries.
+
+    Over documents without US and GB.
+    """
     ruleset = compile_rules(Settings.model_validate({})).ruleset
     chosen = [row for row in rows if not {"US", "GB"} & set(row["countries"])]
     leads: dict[str, Callable[[str], str]] = {
@@ -113,9 +117,8 @@ def countries_table(rows: Sequence[dict[str, Any]]) -> None:
         f"{LEAD} characters": lambda text: text[:LEAD],
         "whole text": lambda text: text,
     }
-    print(f"countries: documents without US and GB: {len(chosen)}")
     for name, cut in leads.items():
-        print(f"  title and {name:16} {_countries(ruleset, chosen, cut)}")
+        yield f"title and {name}", _countries(ruleset, chosen, cut)
 
 
 def _countries(ruleset: RuleSet, rows: Sequence[dict[str, Any]], cut: Callable[[str], str]) -> str:
@@ -144,8 +147,12 @@ def main() -> None:
         return
     with gzip.open(source, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    rules_table(folder, rows)
-    countries_table(rows)
+    for what, found in (
+        ("rules", rules_scored(folder, rows)),
+        ("countries", countries_scored(rows)),
+    ):
+        for name, cell in found:
+            print(f"{what:10} {name:30} {cell}")
 
 
 if __name__ == "__main__":
