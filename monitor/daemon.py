@@ -99,6 +99,8 @@ class Daemon:
         self.notifier = Notifier({})
         self.trouble = Trouble(clock, lambda words: self.notifier.status(words))
         self._warm = asyncio.Event()
+        self._deciding = False
+        self._steps = 0  # of deciding: entries, polls, batches
         self._finished: Counter[str] = Counter()  # ticks that came to their end, by name
         self.listener: SocketMode | None = None  # people's buttons and /watch, if Slack has them
 
@@ -153,7 +155,7 @@ class Daemon:
                 await serving.enter_async_context(self.web)
             decider = asyncio.create_task(self._decide_forever(), name="decider")
             self.notifier.ready()
-            self._run_aside(self.notifier.feed_watchdog(self.progress))
+            self._run_aside(self.notifier.feed_watchdog(self.alive))
             stopping = asyncio.create_task(self._stopping.wait())
             done, _ = await asyncio.wait({decider, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
@@ -173,6 +175,16 @@ class Daemon:
     def progress(self) -> tuple[int, int]:
         """Return how often polling and delivery came round: both grow while the work moves."""
         return self._finished["poll"], self._finished["deliver"]
+
+    def alive(self) -> tuple[int, int, int]:
+        """Return ``progress`` and how far deciding came, which also grows while it has nothing to
+        do. Polls go on for a while when what they bring is no longer decided about."""
+        if not self._deciding:
+            self._step()
+        return *self.progress(), self._steps
+
+    def _step(self) -> None:
+        self._steps += 1
 
     def stop(self) -> None:
         """Ask for a clean end; safe to call more than once."""
@@ -305,12 +317,15 @@ class Daemon:
     async def _decide_forever(self) -> None:
         while True:
             batch = await self._next_batch()
+            self._deciding = True
             try:
                 await self._commit(batch)
             except StateError as error:
                 self.trouble.met(error)
                 await asyncio.sleep(STORE_PAUSE)
                 await self._reload_index()
+            finally:
+                self._deciding = False
 
     async def _next_batch(self) -> list[Polled]:
         """Return the polls that are decided together: what is there, and what comes within
@@ -457,7 +472,7 @@ class Daemon:
         return self._require_pipeline().memory
 
     async def _make_pipeline(self) -> Pipeline:
-        return Pipeline(
+        made = Pipeline(
             self._store,
             self._fetcher,
             self._parser,
@@ -466,6 +481,8 @@ class Daemon:
             self._clock,
             self._random,
         )
+        made.on_step = self._step
+        return made
 
     async def _reload_index(self) -> None:
         while not self._stopping.is_set():
@@ -474,6 +491,7 @@ class Daemon:
                 return
             except StateError as error:
                 self.trouble.met(error)
+                self._step()  # a full disk is told of; to start anew would not help it
                 await asyncio.sleep(STORE_PAUSE)
 
     async def _drain(self, decider: asyncio.Task[None]) -> None:

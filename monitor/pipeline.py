@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -74,6 +74,7 @@ class Pipeline:
         self._pace = DEFAULT_PACE
         self._paced: PollingSettings | None = None
         self._paced_at = clock.now()
+        self.on_step: Callable[[], None] = lambda: None  # after each entry decided about
 
     async def fetch(self, feed: Feed, state: FeedState) -> Polled:
         """Fetch and parse one feed; never raises for a fault of the feed's."""
@@ -229,6 +230,7 @@ class Pipeline:
                     # Known by the keys of the feed's own words: the next poll brings those again.
                     each = each._replace(entry=replace(each.entry, content=article.text))
                 await self._take(draft, each, batch, baseline=old)
+                self.on_step()
                 await asyncio.sleep(0)  # a thousand entries of 20 kB take seconds
                 if article is not None and article.note:
                     draft.note(f"article not read: {article.note}")

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import SystemRandom
 
-from tests.chaos.harness import Lane, Ledger, table
+from tests.chaos.harness import Lane
+from tests.chaos.ledger import Ledger, table
 from tests.chaos.mutants import KILL_MUTANTS
 
 

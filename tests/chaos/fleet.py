@@ -28,7 +28,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from monitor.errors import EXIT_TEMPFAIL
-from tests.chaos.harness import OFTEN, POINTS, Forked, Ledger, Scene, table, zygotes
+from tests.chaos.harness import OFTEN, POINTS, Forked, Scene, zygotes
+from tests.chaos.ledger import Ledger, table
 from tests.databaseserver import DatabaseServer, database_server
 from tests.integration.store.proxy import Proxy
 

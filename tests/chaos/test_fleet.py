@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.chaos.fleet import EVENTS, Fleet
-from tests.chaos.harness import table
+from tests.chaos.ledger import table
 from tests.databaseserver import database_server
 
 SEED = 11

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.chaos.__main__ import play
-from tests.chaos.harness import POINTS, table
+from tests.chaos.harness import POINTS
+from tests.chaos.ledger import table
 
 SEED = 20
 CYCLES = 60  # a lane; two lanes

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.checks import CHECKS
-from tests.chaos.harness import Lane, Ledger
+from tests.chaos.harness import Lane
+from tests.chaos.ledger import Ledger
 from tests.chaos.mutants import KILL_MUTANTS, STILL_MUTANTS
 
 WHERE = {

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import SystemRandom
 
-from tests.chaos.harness import table
+from tests.chaos.ledger import table
 from tests.fuzz.mutate import HERE, mutations
 from tests.fuzz.targets import TARGETS, judged
 

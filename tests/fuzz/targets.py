@@ -177,13 +177,12 @@ def _reference_deflate(raw: bytes) -> bytes:
 
 def _reference_zstd(raw: bytes) -> bytes:
     out = b""
-    while raw[:4] == b"\x28\xb5\x2f\xfd" or not out:
+    while True:
         decoder = zstd.ZstdDecompressor()
         out += decoder.decompress(raw)
         raw = decoder.unused_data
-        if not raw:
-            break
-    return bytes(out)
+        if raw[:4] != b"\x28\xb5\x2f\xfd":  # what follows the last frame is not part of it
+            return out
 
 
 _REFERENCE: dict[str, Callable[[bytes], bytes]] = {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from monitor.assembly import assembled
+from monitor.pipeline import Pipeline
 from monitor.rules.ruleset import RuleSet
 from monitor.sources.parse import ParsePool
 from monitor.values import Document
@@ -100,6 +101,42 @@ def test_nothing_is_decided_until_the_gazetteer_is_built(
 
     monkeypatch.setattr(RuleSet, "entities", slow)
     before(monkeypatch, RuleSet, "match", lambda: matched.append(built.is_set()))
+    with FeedServer() as server:
+        url = server.script("/feed", Answer(rss([("1", "Zebrafish found in the upper lake")])))
+        (tmp_path / "config.yaml").write_text(CONFIG.format(url=url))
+        asyncio.run(main())
+
+
+def test_ops_02_a_decision_that_hangs_feeds_no_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polls and deliveries come round for a while when nothing is decided any more."""
+    hanging, release = asyncio.Event(), asyncio.Event()
+    decide = Pipeline.commit
+
+    async def hangs(self: Pipeline, batch: Any) -> Any:
+        hanging.set()
+        await release.wait()
+        return await decide(self, batch)
+
+    async def main() -> None:
+        async with assembled(tmp_path / "config.yaml", {}) as daemon:
+            first = daemon.alive()
+            assert daemon.alive()[2] > first[2], "an idle watch is alive"
+            running = asyncio.create_task(daemon.run())
+            await hanging.wait()
+            stuck = daemon.alive()
+            for place in range(2):
+                while daemon.alive()[place] <= stuck[place]:  # noqa: ASYNC110 - ticks, not events
+                    await asyncio.sleep(0.05)
+            assert daemon.alive()[2] == stuck[2]
+            release.set()
+            while daemon.alive()[2] == stuck[2]:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+            daemon.stop()
+            await running
+
+    monkeypatch.setattr(Pipeline, "commit", hangs)
     with FeedServer() as server:
         url = server.script("/feed", Answer(rss([("1", "Zebrafish found in the upper lake")])))
         (tmp_path / "config.yaml").write_text(CONFIG.format(url=url))

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from monitor import logs
-from tests.chaos.harness import table
+from tests.chaos.ledger import table
 from tests.soak.harness import START, Report, Soak, prepare
 from tests.soak.virtual import run
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from monitor import logs
 from monitor.assembly import assembled
-from tests.chaos.harness import table
+from tests.chaos.ledger import table
 from tests.soak.harness import START, prepare, resident
 from tests.soak.site import head
 from tests.soak.virtual import VirtualClock, run

@@ -19,7 +19,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.harness import table
+from tests.chaos.ledger import table
 from tests.soak.harness import slope
 from tests.soak.leak import FEEDS, Answers
 from tests.soak.site import head
