@@ -76,6 +76,7 @@ class ProcrastinateQueue:
             configure=store.pool.configure,
         )
         self._app = procrastinate.App(connector=connector)
+        self._idle: set[int] = set()  # jobs that are ours and not run, as of the last look
         self._registered: set[str] = set()
         self._ticks: dict[tuple[str, str], float] = {}
         self._worker: Worker | None = None
@@ -285,12 +286,12 @@ class ProcrastinateQueue:
         may hold a job's row: that must not keep the lead from being held."""
         while True:
             await asyncio.sleep(min(GUARD_SECONDS, self._silent / 2))
-            if not self._leads:
-                continue
             try:
                 async with asyncio.timeout(self._store.pool.patience.answer):
-                    await self.recover_stalled()
-            except (trouble.ProcrastinateException, TimeoutError) as error:
+                    await self._recover_own()
+                    if self._leads:
+                        await self.recover_stalled()
+            except (NewswatchError, trouble.ProcrastinateException, TimeoutError) as error:
                 log.warning("stalled jobs are looked for again", extra={"reason": repr(error)})
 
     async def recover_stalled(self) -> int:
@@ -305,18 +306,44 @@ class ProcrastinateQueue:
         count = 0
         for job in stalled:
             assert job.id is not None
-            try:
-                await manager.retry_job_by_id_async(job.id, retry_at=datetime.now(UTC))
-            except trouble.UniqueViolation:
-                with suppress(trouble.ConnectorException):  # it has ended after all
-                    await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
-            except trouble.ConnectorException as error:
-                log.info("stalled job is gone", extra={"job": job.lock, "reason": str(error)})
-                continue
-            count += 1
-            log.warning("job of a dead worker is run again", extra={"job": job.lock})
+            if await self._put_back(job.id):
+                count += 1
+                log.warning("job of a dead worker is run again", extra={"job": job.lock})
         self.recovered += count
         return count
+
+    async def _recover_own(self) -> None:
+        """Run jobs of this process again that count as running and aren't: their end could not be
+        stored, because the session died that moment. We are alive, so nobody else takes them for
+        stalled, and their lock would be held for as long as we live."""
+        worker = self._worker
+        if worker is None or worker.worker_id is None:
+            return
+        rows = await self._store.pool.rows(
+            "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %s",
+            (worker.worker_id,),
+        )
+        running = {context.job.id for context in worker._running_jobs.values()}
+        idle = {row[0] for row in rows} - running
+        # Twice in a row: one may have been taken or have ended since we asked.
+        for job_id in idle & self._idle:
+            if await self._put_back(job_id):
+                self.recovered += 1
+                log.warning("job whose end was lost is run again", extra={"job": job_id})
+        self._idle = idle
+
+    async def _put_back(self, job_id: int) -> bool:
+        """Let a job that isn't run any more be run again, or its successor."""
+        manager = self._app.job_manager
+        try:
+            await manager.retry_job_by_id_async(job_id, retry_at=datetime.now(UTC))
+        except trouble.UniqueViolation:
+            with suppress(trouble.ConnectorException):  # it has ended after all
+                await manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)
+        except trouble.ConnectorException as error:
+            log.info("stalled job is gone", extra={"job": job_id, "reason": str(error)})
+            return False
+        return True
 
 
 def _lock(name: str, key: str) -> str:

@@ -87,6 +87,34 @@ async def test_the_work_of_a_killed_worker_goes_on(database: str, successor: boo
         await store.close()
 
 
+async def test_a_job_whose_end_could_not_be_stored_holds_no_lock_for_ever(database: str) -> None:
+    """Its process lives, so that nobody takes the job for stalled."""
+    store = await open_postgres(database, tokenize=tokenize)
+    queue = ProcrastinateQueue(
+        store, heartbeat=timedelta(seconds=0.3), silent=timedelta(seconds=1.5)
+    )
+    ran: list[str] = []
+    queue.register("work", recorder(ran))
+    try:
+        await queue.start()
+        await until(lambda: queue._worker is not None and queue._worker.worker_id is not None)
+        assert queue._worker is not None
+        with psycopg.connect(database, autocommit=True) as db:
+            db.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, "
+                "status, worker_id) VALUES ('newswatch', 'work', 'work:k', 'work:k', "
+                "'{\"key\": \"k\"}', 'doing', %s)",
+                (queue._worker.worker_id,),
+            )
+        assert await queue.defer("work", "k")
+        await until(lambda: ran == ["k"])
+        await until(lambda: statuses(database) == [])
+        assert queue.recovered == 1
+    finally:
+        await queue.stop(timedelta(seconds=1))
+        await store.close()
+
+
 async def test_jobs_and_facts_are_stored_together_or_not_at_all(database: str) -> None:
     store = await open_postgres(database, tokenize=tokenize)
     queue = ProcrastinateQueue(store)
