@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -77,9 +78,11 @@ class Pool:
             max_size=size,
             open=False,
             timeout=self.patience.connect,
-            kwargs=self.options,
+            # One statement is a transaction by itself: without BEGIN and COMMIT it is one round
+            # trip, not three.
+            kwargs={**self.options, "autocommit": True},
             configure=self.configure,
-            check=AsyncConnectionPool.check_connection,
+            check=_alive,
             reconnect_timeout=self.patience.connect,
         )
 
@@ -143,6 +146,7 @@ class Pool:
             async with (
                 asyncio.timeout(limit or self.patience.answer),
                 self._pool.connection() as db,
+                db.transaction(),
             ):
                 yield db
         except (psycopg.Error, TimeoutError) as error:
@@ -167,8 +171,24 @@ class Pool:
         self, query: str, args: Any = (), limit: float | None = None
     ) -> list[tuple[Any, ...]]:
         """Return the rows of a query, which may take ``limit`` seconds."""
-        async with self.transaction(limit) as db:
-            return await fetch(db, query, args)
+        try:
+            async with (
+                asyncio.timeout(limit or self.patience.answer),
+                self._pool.connection() as db,
+            ):
+                return await fetch(db, query, args)
+        except (psycopg.Error, TimeoutError) as error:
+            raise state_error(error, self.where) from error
+
+
+async def _alive(db: Connection) -> None:
+    """Raise where a connection that has rested can't be used. Its server is silent unless it has
+    ended the session: only where there is something to read it is asked, which takes as long as a
+    small query."""
+    silence = select.poll()
+    silence.register(db.fileno(), select.POLLIN)
+    if silence.poll(0):
+        await AsyncConnectionPool.check_connection(db)
 
 
 async def fetch(db: Connection, query: str, args: Any = ()) -> list[tuple[Any, ...]]:
