@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -27,7 +28,8 @@ def to_payload(polled: Polled) -> bytes:
             if name != "body"
         }
     )
-    return zlib.compress(_READ.dump_json((polled.state, outcome, polled.parsed)), 1)
+    state = replace(polled.state, extra=dict(polled.state.extra))  # packed in memory
+    return zlib.compress(_READ.dump_json((state, outcome, polled.parsed)), 1)
 
 
 def from_payload(payload: bytes) -> tuple[FeedState, FetchOutcome, ParsedFeed]:
