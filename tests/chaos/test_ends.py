@@ -93,6 +93,7 @@ def test_state_21_without_descriptors_it_backs_off_and_recovers(tmp_path: Path) 
     assert "raise the limit" in process.log, process.log[-3000:]
     assert len(process.out) == len(set(process.out)) == 60
     assert "Traceback" not in process.log, process.log[-3000:]
+    assert "on this document" not in process.log, process.log[-3000:]  # none of them is at fault
     # What fails waits longer each time and is not asked again and again.
     asked = Counter(request.path for request in server.requests)
     failed = process.log.count("raise the limit")
@@ -172,6 +173,7 @@ def test_ops_07_nothing_is_dialled_but_feeds_and_slack(tmp_path: Path) -> None:
         "    elif event == 'socket.getaddrinfo':\n"
         "        print('name', args[0], file=out)\n"
         "sys.addaudithook(note)\n"
+        "sys.modules['uvloop'] = None\n"  # libuv connects without telling Python's audit
     )
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(hook)

@@ -80,8 +80,8 @@ class ParsePool:
     ) -> ParsedFeed:
         """Return the feed in ``body`` (see ``monitor.sources.parse.parse``).
 
-        Raises ``ParseError``, also when the worker had to be killed (reason ``parser_timeout``) or
-        died (``parser_died``).
+        Raises ``ParseError``, also when the worker had to be killed (reason ``parser_timeout``),
+        died (``parser_died``), or could not be started (``parser_unstarted``).
         """
         options = {
             "content_type": content_type,
@@ -157,9 +157,18 @@ class _Worker:
 
     async def run(self, request: tuple[str, bytes, dict[str, Any], float]) -> Any:
         limit = request[-1]
-        try:
-            if self._process is None or self._pipes.ended:
+        if self._process is None or self._pipes.ended:
+            try:
                 await self._start()
+            except (OSError, _Died) as error:  # of the machine's, not of the document's
+                await self.stop()
+                log.warning("no parse worker could be started", extra={"reason": repr(error)})
+                return "error", (
+                    "No parser can be started here: too few descriptors (`ulimit -n`, LimitNOFILE=)"
+                    " or too little memory are left; the feed is read again later",
+                    "parser_unstarted",
+                )
+        try:
             answer = await self._exchange(request, _WAIT * limit)
         except (TimeoutError, _Died, OSError, EOFError) as error:
             code = await self.stop()
