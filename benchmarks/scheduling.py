@@ -27,7 +27,7 @@ from pathlib import Path
 from random import Random
 
 from monitor.config.models import PollingSettings
-from monitor.sources.fetch import FetchOutcome
+from monitor.sources.outcome import FetchOutcome
 from monitor.sources.schedule import after_poll, common_pace
 from monitor.store.port import FeedState
 from monitor.values import Entry, Feed, ParsedFeed

@@ -26,7 +26,8 @@ from monitor.pipeline import Pipeline
 from monitor.polls import Polled
 from monitor.preview import RulePreview
 from monitor.reloading import changed
-from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.fetch import Fetcher
+from monitor.sources.outcome import FetchOutcome
 from monitor.sources.parse import ParsePool
 from monitor.sources.schedule import after_set_back
 from monitor.store.port import FeedState, PollCommit, Store

@@ -26,8 +26,9 @@ from monitor.memory import Memory
 from monitor.polls import Committed, Draft, Polled, digests_name, seen, without_errors
 from monitor.sources.articles import ArticleReader
 from monitor.sources.character import with_character
-from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.fetch import Fetcher
 from monitor.sources.holds import with_hold
+from monitor.sources.outcome import FetchOutcome
 from monitor.sources.parse import ParsePool
 from monitor.sources.rhythm import DEFAULT_PACE
 from monitor.sources.schedule import after_poll, common_pace, to_refresh
@@ -90,7 +91,8 @@ class Pipeline:
             )
         except ParseError as error:
             took = self._clock.monotonic() - began
-            return Polled(feed, state, outcome, parse_error=str(error), parse_seconds=took)
+            why = replace(outcome, reason=error.reason)
+            return Polled(feed, state, why, parse_error=str(error), parse_seconds=took)
         failpoint("after_parse")
         took = self._clock.monotonic() - began
         polled = Polled(feed, state, outcome, parsed, parse_seconds=took)

@@ -22,7 +22,7 @@ from benchmarks.bounds.fetching import taken as fetched
 from benchmarks.bounds.living import lived
 from benchmarks.bounds.server import served
 from monitor import logs
-from monitor.sources.fetch import FetchLimits
+from monitor.sources.outcome import FetchLimits
 
 MEMORY = 32 << 20  # bytes
 OVERRUN = 0.2  # seconds

@@ -14,7 +14,8 @@ from typing import Any
 from monitor.clock import SystemClock
 from monitor.config.models import NetworkSettings
 from monitor.errors import ParseError
-from monitor.sources.fetch import Fetcher, FetchLimits
+from monitor.sources.fetch import Fetcher
+from monitor.sources.outcome import FetchLimits
 from monitor.sources.parse import ParsePool
 from monitor.values import Feed
 from tests.chaos.test_generated_hosts import INSIDE, SPELLINGS

@@ -33,9 +33,10 @@ from benchmarks.polling.server import TLS_HOSTS, Nginx
 from monitor.clock import SystemClock
 from monitor.config.models import NetworkSettings
 from monitor.eventloop import run_long
-from monitor.sources.fetch import Fetcher, FetchLimits
+from monitor.sources.fetch import Fetcher
 from monitor.sources.guard import Guard
 from monitor.sources.http1 import Http1Transport
+from monitor.sources.outcome import FetchLimits
 from monitor.sources.resolve import Resolver
 from monitor.sources.tls import shared_ssl_context
 from monitor.sources.transport import Dialler, stock_transport

@@ -17,6 +17,7 @@ from typing import Any
 
 import procrastinate
 from procrastinate import exceptions as trouble
+from procrastinate.job_context import JobContext
 from procrastinate.jobs import DeleteJobCondition, Job, Status
 from procrastinate.worker import Worker
 
@@ -36,6 +37,17 @@ TICK_SECONDS = 0.1
 LEAD_SECONDS = 1.0
 GUARD_SECONDS = 10.0  # between looks for jobs of dead workers
 CONNECTIONS = 4  # a job holds none while it runs
+
+
+class _Worker(Worker):
+    """The library's, which leaves it unread that the end of a job could not be stored."""
+
+    async def _process_job(self, context: JobContext) -> None:
+        try:
+            await super()._process_job(context)
+        except trouble.ConnectorException as error:
+            # It counts as running, and is put back by ``_recover_own``.
+            log.warning("a job's end was lost", extra={"job": context.job.id, "reason": str(error)})
 
 
 class ProcrastinateQueue:
@@ -224,7 +236,7 @@ class ProcrastinateQueue:
         """Run a worker, and another one when it ends: it does so when the server restarts."""
         ended = 0
         while not self._stopped:
-            self._worker = Worker(
+            self._worker = _Worker(
                 self._app,
                 queues=[QUEUE],
                 concurrency=self._concurrency,

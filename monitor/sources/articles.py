@@ -16,7 +16,8 @@ from urllib.robotparser import RobotFileParser
 
 from monitor.clock import Clock
 from monitor.errors import ParseError
-from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.fetch import Fetcher
+from monitor.sources.outcome import FetchOutcome
 from monitor.sources.parse import ParsePool
 from monitor.values import ArticleText, Entry, Feed
 

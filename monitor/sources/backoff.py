@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitor.sources.fetch import FetchOutcome
 from monitor.sources.notes import moment, number
+from monitor.sources.outcome import FetchOutcome
 from monitor.store.port import FeedState, Validators
 
 GONE_ANSWERS = 3  # 410 answers, over at least GONE_SPAN, until a feed is disabled
@@ -15,11 +15,12 @@ GONE_WAIT = timedelta(hours=8)  # between them
 GONE_RETRY = timedelta(days=7)
 REFUSED_WAIT = timedelta(hours=4)  # after 401, 403 and 429, as Unread's fetcher does (2024-08)
 REVERT_AFTER = 3  # failures at an adopted address until the configured one is asked again
-# The longest wait, by what is likely to blame. Our own connection comes back without notice, a
-# server's fault is mended in hours, a wrong address by somebody's hand.
-OURS = frozenset(
-    {"timeout", "dns", "connect", "connection_lost", "truncated", "proxy", "descriptors", "error"}
-)
+# The longest wait, by what is likely to blame. What this machine lacks it has again as soon as
+# other polls have ended, and no server is troubled meanwhile; our own connection comes back without
+# notice, a server's fault is mended in hours, a wrong address by somebody's hand.
+LACKING = frozenset({"descriptors", "parser_unstarted"})
+LONGEST_LACKING = timedelta(minutes=1)
+OURS = frozenset({"timeout", "dns", "connect", "connection_lost", "truncated", "proxy", "error"})
 LONGEST_OURS = timedelta(hours=1)
 LONGEST_THEIRS = timedelta(hours=4)
 LONGEST = timedelta(hours=24)
@@ -76,6 +77,8 @@ def after_failure(
 
 
 def _longest(reason: str) -> timedelta:
+    if reason in LACKING:
+        return LONGEST_LACKING
     if reason in OURS:
         return LONGEST_OURS
     return LONGEST if reason.startswith("http_4") else LONGEST_THEIRS

@@ -11,13 +11,9 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
-
-import httpx
 
 from monitor import __version__
 from monitor.clock import Clock
@@ -25,15 +21,15 @@ from monitor.config.models import NetworkSettings
 from monitor.errors import BodyRefused, FetchError, RefusedAddress
 from monitor.sources.answers import fresh_until, retry_after
 from monitor.sources.credentials import feed_headers
-from monitor.sources.decode import ACCEPT_ENCODING, decode_body, too_large
-from monitor.sources.faults import explain, transport_failure
-from monitor.sources.guard import Guard, Target, is_near
-from monitor.sources.http1 import Http1Transport
+from monitor.sources.decode import ACCEPT_ENCODING, decode_body
+from monitor.sources.exchange import Answer, Exchanger, Headers
+from monitor.sources.faults import explain
+from monitor.sources.files import read_file
+from monitor.sources.guard import Guard, is_near
+from monitor.sources.outcome import LIMITS, NO_VALIDATORS, FetchLimits, FetchOutcome, failed
 from monitor.sources.resolve import Resolver
-from monitor.sources.slots import SlotLimits, Slots
-from monitor.sources.tls import shared_ssl_context
-from monitor.sources.transport import Dialler, stock_transport
-from monitor.sources.wire import Origin, Wire, lower_headers, message, refuse_declared
+from monitor.sources.slots import Slots
+from monitor.sources.transport import Dialler
 from monitor.store.port import Validators
 from monitor.values import Feed
 
@@ -46,70 +42,6 @@ ACCEPT = (
 _PERMANENT = frozenset({301, 308})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DECODE_IN_THREAD = 64 * 1024  # bytes on the wire: smaller bodies unpack in well under 1 ms
-_BRISK = SlotLimits()
-_NO_VALIDATORS = Validators()
-
-
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
-    """Bounds of one fetch and of all of them together.
-
-    ``deadline`` (seconds) is for a whole fetch with its redirects, not counting the wait for a
-    slot; ``connect`` (seconds) for one connection. ``wire`` and ``body`` are bytes before and
-    after unpacking, ``ratio`` the largest factor between them beyond 1 MiB.
-    """
-
-    deadline: float = 30.0
-    connect: float = 5.0
-    wire: int = 10 * 1024 * 1024
-    body: int = 20 * 1024 * 1024
-    ratio: int = 200
-    redirects: int = 5
-    slots: SlotLimits = _BRISK
-
-
-_LIMITS = FetchLimits()
-
-
-@dataclass(frozen=True, slots=True)
-class FetchOutcome:
-    """What became of one fetch.
-
-    ``url`` is the last address asked; ``headers`` are the last answer's, with names in lower case.
-    ``validators`` are to be stored with the committed entries of a clean parse and not otherwise.
-    ``reason`` is a slug for counters ("" when fine), ``message`` says it in plain words with what
-    to do. ``permanent_redirect`` is where an unbroken run of 301/308 from the asked address led.
-    ``wire_bytes`` counts the body as it travelled, ``elapsed`` is in seconds. ``pushed_until`` is
-    set when a WebSub hub sent this of its own accord: until when it goes on doing so.
-    """
-
-    status: Literal["not_modified", "same_body", "ok", "failed"]
-    url: str
-    body: bytes = field(default=b"", repr=False)
-    content_type: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    validators: Validators = _NO_VALIDATORS
-    http_status: int | None = None
-    reason: str = ""
-    message: str = ""
-    retry_after: datetime | None = None
-    fresh_until: datetime | None = None
-    permanent_redirect: str | None = None
-    gone: bool = False
-    wire_bytes: int = 0
-    elapsed: float = 0.0
-    pushed_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """One HTTP exchange: status, headers (lower-case names), and the body as it travelled."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    raw: bytes = b""
-    permanent: str | None = None
 
 
 class Fetcher:
@@ -127,7 +59,7 @@ class Fetcher:
         *,
         config_dir: Path,
         contact: str | None = None,
-        limits: FetchLimits = _LIMITS,
+        limits: FetchLimits = LIMITS,
         resolver: Resolver | None = None,
     ) -> None:
         self._clock = clock
@@ -141,7 +73,7 @@ class Fetcher:
         self._slots = Slots(limits.slots)
         self._proxied = network.proxy is not None
         self._downgrade = network.allow_downgrade
-        self._transport = self._choose(network)
+        self._exchanger = Exchanger(network, self._dialler, limits)
         # What every request says that no feed's settings change.
         self._common = tuple(
             (name, value.encode("latin-1", "replace"))
@@ -152,26 +84,13 @@ class Fetcher:
             )
         )
 
-    def _choose(self, network: NetworkSettings) -> httpx.AsyncBaseTransport:
-        """Return our own transport, or httpx's where ours doesn't do what is asked for."""
-        context = shared_ssl_context()
-        if network.proxy is None and network.transport == "own" and not network.http2:
-            return Http1Transport(Wire(self._dialler, context, connect=self._limits.connect))
-        return stock_transport(
-            self._dialler,
-            context,
-            connections=self._limits.slots.total + self._limits.slots.stalled,
-            proxy=network.proxy.get_secret_value() if network.proxy else None,
-            http2=network.http2,
-        )
-
     async def aclose(self) -> None:
         """Close connections and free the resolver's threads."""
-        await self._transport.aclose()
+        await self._exchanger.aclose()
         self._resolver.close()
 
     async def fetch(
-        self, feed: Feed, validators: Validators = _NO_VALIDATORS, *, url: str | None = None
+        self, feed: Feed, validators: Validators = NO_VALIDATORS, *, url: str | None = None
     ) -> FetchOutcome:
         """Fetch ``feed`` (or ``url`` in its stead, an adopted redirect) and say what happened.
 
@@ -185,10 +104,10 @@ class Fetcher:
             else:
                 outcome = await self._from_web(feed, target, validators, started)
         except FetchError as error:
-            outcome = _failed(target, error.reason, str(error))
+            outcome = failed(target, error.reason, str(error))
         except Exception as error:  # a library's surprise is this feed's failure
             log.exception("fetch failed in an unforeseen way", extra={"feed": feed.key})
-            outcome = _failed(
+            outcome = failed(
                 target,
                 "error",
                 f"The fetch failed in an unforeseen way ({type(error).__name__}); see the log",
@@ -215,53 +134,28 @@ class Fetcher:
                 self._slots.slot(target.site),
                 asyncio.timeout(self._limits.deadline),
             ):
-                answer = await self._exchange(target, headers, keep=False, body=body)
+                answer = await self._exchanger.exchange(target, headers, keep=False, body=body)
         except TimeoutError:
-            return _failed(url, "timeout", f"{target.site} didn't answer in time")
+            return failed(url, "timeout", f"{target.site} didn't answer in time")
         except FetchError as error:
-            return _failed(url, error.reason, str(error))
+            return failed(url, error.reason, str(error))
         if 200 <= answer.status < 300:
             return FetchOutcome("ok", url, body=answer.raw, http_status=answer.status)
         return replace(
-            _failed(url, f"http_{answer.status}", explain(answer.status)),
+            failed(url, f"http_{answer.status}", explain(answer.status)),
             http_status=answer.status,
         )
-
-    # Files -------------------------------------------------------------------------------------
 
     async def _from_file(self, feed: Feed, url: str, validators: Validators) -> FetchOutcome:
         if url != feed.url:
             raise FetchError("A file is fetched only when the configuration names it", "bad_scheme")
-        path = Path(unquote(urlsplit(url).path))
-        raw = await asyncio.get_running_loop().run_in_executor(None, self._read_file, path)
+        path, most = Path(unquote(urlsplit(url).path)), self._limits.body
+        loop = asyncio.get_running_loop()
+        raw = await loop.run_in_executor(None, read_file, self._root, path, most)
         seen = Validators(body_hash=hashlib.sha256(raw).digest())
         if seen.body_hash == validators.body_hash:
             return FetchOutcome("same_body", url, validators=seen, wire_bytes=len(raw))
         return FetchOutcome("ok", url, body=raw, validators=seen, wire_bytes=len(raw))
-
-    def _read_file(self, path: Path) -> bytes:
-        try:
-            real = path.resolve(strict=True)
-            if not real.is_relative_to(self._root):
-                raise FetchError(
-                    f"{path} is outside the configuration's folder; put the file beneath it",
-                    "refused_file",
-                )
-            if not real.is_file():
-                raise FetchError(f"{path} is not a file", "refused_file")
-            with real.open("rb") as source:
-                raw = source.read(self._limits.body + 1)
-        except FileNotFoundError as error:
-            raise FetchError(f"{path} doesn't exist; check the path", "no_file") from error
-        except OSError as error:
-            raise FetchError(f"{path} can't be read ({error.strerror})", "no_file") from error
-        if len(raw) > self._limits.body:
-            raise too_large(self._limits.body)
-        if not raw:
-            raise FetchError(f"{path} is empty", "empty")
-        return raw
-
-    # HTTP --------------------------------------------------------------------------------------
 
     async def _from_web(
         self, feed: Feed, url: str, validators: Validators, started: float
@@ -332,7 +226,7 @@ class Fetcher:
             )
         return replace(outcome, status="ok", body=body, validators=fresh)
 
-    async def _unpack(self, answer: _Answer) -> bytes:
+    async def _unpack(self, answer: Answer) -> bytes:
         encoding = answer.headers.get("content-encoding")
 
         def unpack() -> bytes:
@@ -344,7 +238,7 @@ class Fetcher:
             return unpack()
         return await asyncio.get_running_loop().run_in_executor(None, unpack)
 
-    async def _follow(self, feed: Feed, url: str, validators: Validators) -> _Answer:
+    async def _follow(self, feed: Feed, url: str, validators: Validators) -> Answer:
         """Ask ``url`` and follow redirects, each hop vetted anew, within one deadline."""
         left = self._limits.deadline
         loop = asyncio.get_running_loop()
@@ -359,7 +253,7 @@ class Fetcher:
                 headers = self._headers(feed, url, asked, validators, keep)
                 try:
                     async with asyncio.timeout(max(left, 0)):
-                        answer = await self._exchange(target, headers, keep)
+                        answer = await self._exchanger.exchange(target, headers, keep)
                 except TimeoutError as error:
                     raise FetchError(
                         f"The server didn't finish its answer within "
@@ -393,7 +287,7 @@ class Fetcher:
 
     def _headers(
         self, feed: Feed, first: str, asked: str, validators: Validators, keep: bool
-    ) -> list[tuple[bytes, bytes]]:
+    ) -> Headers:
         """Return the request's headers; secrets go only to the host they were given for."""
         own = feed.headers or feed.basic_auth is not None
         given = feed_headers(feed, urlsplit(first), urlsplit(asked)) if own else {}
@@ -417,100 +311,6 @@ class Fetcher:
             headers.append((b"If-Modified-Since", date))
         return headers
 
-    async def _exchange(
-        self,
-        target: Target,
-        headers: list[tuple[bytes, bytes]],
-        keep: bool,
-        body: bytes | None = None,
-    ) -> _Answer:
-        """Send one GET (or ``body``) and read the answer, at most ``limits.wire`` bytes of it."""
-        method = "GET" if body is None else "POST"
-        try:
-            if isinstance(self._transport, Http1Transport):
-                return await self._over_wire(
-                    self._transport.wire, target, method, headers, keep, body
-                )
-            request = self._request(target.url, method, headers, keep, body)
-            response = await self._transport.handle_async_request(request)
-            try:
-                found = lower_headers(response.headers.raw)
-                raw = b""
-                if _has_body(response.status_code):
-                    raw = await self._read(response, found)
-            finally:
-                await response.aclose()
-        except httpx.InvalidURL as error:
-            raise FetchError(
-                f"The address {target.url[:200]!r} can't be read ({error})", "bad_url"
-            ) from error
-        except httpx.TimeoutException as error:
-            raise FetchError(
-                f"No connection within {self._limits.connect:g} seconds; it is tried again later",
-                "timeout",
-            ) from error
-        except httpx.TransportError as error:
-            raise transport_failure(target.url, error) from error
-        return _Answer(target.url, response.status_code, found, raw)
-
-    async def _over_wire(
-        self,
-        wire: Wire,
-        target: Target,
-        method: str,
-        headers: list[tuple[bytes, bytes]],
-        keep: bool,
-        body: bytes | None,
-    ) -> _Answer:
-        """Send one request over our own wire, without httpx's values in between."""
-        if target.path is not None and target.authority is not None:
-            path = target.path.encode("ascii")
-            origin = Origin(target.scheme == "https", target.host, target.port)
-            headers.insert(0, (b"Host", target.authority.encode("ascii")))
-        else:
-            request = self._request(target.url, method, headers, keep, body)
-            url, headers = request.url, request.headers.raw
-            path, host = url.raw_path, url.raw_host.decode("ascii")
-            secure = url.scheme == "https"
-            origin = Origin(secure, host, url.port or (443 if secure else 80))
-        connection = await wire.send(origin, message(method, path, headers, body or b""))
-        try:
-            raw = b""
-            if _has_body(connection.status):
-                raw = await connection.read(self._limits.wire)
-        finally:
-            wire.give_back(connection, origin, keep)
-        return _Answer(target.url, connection.status, connection.found, raw)
-
-    def _request(
-        self,
-        url: str,
-        method: str,
-        headers: list[tuple[bytes, bytes]],
-        keep: bool,
-        body: bytes | None,
-    ) -> httpx.Request:
-        connect = self._limits.connect
-        timeouts = {"connect": connect, "read": None, "write": None, "pool": None}
-        extensions = {"timeout": timeouts, "keep": keep}
-        return httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
-
-    async def _read(self, response: httpx.Response, found: Mapping[str, str]) -> bytes:
-        refuse_declared(found, self._limits.wire)
-        parts: list[bytes] = []
-        size = 0
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        async for part in response.stream:
-            size += len(part)
-            if size > self._limits.wire:
-                raise too_large(self._limits.wire)
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _has_body(status: int) -> bool:
-    return 200 <= status < 300 and status != 204
-
 
 def _hop(asked: str, location: str, downgrade: bool) -> str:
     """Return where a redirect leads; raises ``FetchError`` for a step down from https to http."""
@@ -530,7 +330,3 @@ def _hop(asked: str, location: str, downgrade: bool) -> str:
             "downgrade",
         )
     return target
-
-
-def _failed(url: str, reason: str, message: str) -> FetchOutcome:
-    return FetchOutcome("failed", url, reason=reason, message=message)

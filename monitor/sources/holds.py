@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitor.sources.fetch import FetchOutcome
+from monitor.sources.outcome import FetchOutcome
 from monitor.store.packed import Packed
 from monitor.store.port import FeedState
 

@@ -17,8 +17,8 @@ from monitor.config.models import PollingSettings
 from monitor.sources import rhythm
 from monitor.sources.answers import link_rels
 from monitor.sources.backoff import after_failure
-from monitor.sources.fetch import FetchOutcome
 from monitor.sources.notes import moment, number, values
+from monitor.sources.outcome import FetchOutcome
 from monitor.sources.rhythm import DAY, DEFAULT_PACE
 from monitor.store.port import FeedState, Validators
 from monitor.values import Feed, ParsedFeed

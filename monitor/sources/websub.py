@@ -24,8 +24,9 @@ from typing import Literal
 from aiohttp import web
 
 from monitor.clock import Clock
-from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.fetch import Fetcher
 from monitor.sources.notes import moment, values
+from monitor.sources.outcome import FetchOutcome
 from monitor.store.port import FeedState, Store
 
 log = logging.getLogger(__name__)

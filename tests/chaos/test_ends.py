@@ -73,7 +73,6 @@ def test_state_17_a_second_signal_ends_at_once(tmp_path: Path, number: signal.Si
         assert "Traceback" not in process.log
 
 
-@pytest.mark.xfail(strict=False, reason="known shortfall: unlucky feeds wait too long")
 def test_state_21_without_descriptors_it_backs_off_and_recovers(tmp_path: Path) -> None:
     """60 hosts that answer slowly at first, and room for about 20 connections."""
     limit = ("sh", "-c", 'ulimit -n 44 && exec "$@"', "sh")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from monitor.handover import from_payload, to_payload
 from monitor.polls import Polled
-from monitor.sources.fetch import FetchOutcome
+from monitor.sources.outcome import FetchOutcome
 from monitor.store.packed import Packed
 from monitor.store.port import FeedState
 from monitor.values import Entry, Feed, ParsedFeed

@@ -124,6 +124,9 @@ class Holder:
     the post: rows are taken with FOR UPDATE SKIP LOCKED, and from then on an advisory lock of the
     session stands for the row. It goes when this process dies or loses the server; the row is
     then *stranded*, and whoever finds it makes it ``unknown`` (never sends it blindly).
+
+    Who stood still between reading a row and writing it knows it as it was: a row is taken for
+    sending only as it was read, and what was sent stays so, whatever somebody else believed.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -131,7 +134,6 @@ class Holder:
         self._db: Connection | None = None
         self._turn = asyncio.Lock()
         self._held: set[str] = set()
-        self._lost: set[str] = set()
 
     async def put(self, rows: Sequence[OutboxRow]) -> None:
         """Store new versions of existing rows; durable when this returns.
@@ -180,7 +182,6 @@ class Holder:
             db, self._db = self._db, None
             if self._held:
                 log.warning("rows being sent are no longer held", extra={"rows": len(self._held)})
-            self._lost |= self._held
             self._held.clear()
             await db.close()
 
@@ -189,21 +190,24 @@ class Holder:
         taken: list[str] = []
         try:
             async with db.transaction():
-                now = dict(
-                    await fetch(
-                        db,
-                        "SELECT id, state FROM outbox WHERE id = ANY(%s::text[]) ORDER BY id "
-                        "FOR UPDATE SKIP LOCKED",
-                        (sorted(wanted),),
-                    )
+                found = await fetch(
+                    db,
+                    "SELECT id, state, attempts FROM outbox WHERE id = ANY(%s::text[]) "
+                    "ORDER BY id FOR UPDATE SKIP LOCKED",
+                    (sorted(wanted),),
                 )
+                now = {id_: (state, attempts) for id_, state, attempts in found}
                 for id_ in wanted:
                     if id_ not in now:
                         raise StateError(
                             f"outbox row {id_} no longer exists, or another worker has it"
                         )
                 taken = await self._take(db, wanted, now)
-                kept = [row for row in wanted.values() if not self._settled(row, now[row.id])]
+                kept = [
+                    row
+                    for row in wanted.values()
+                    if row.state == "sent" or now[row.id][0] != "sent"
+                ]
                 columns = [outbox_columns(row) for row in kept]
                 await run(db, _UPDATE, bulk.arrays(bulk.OUTBOX, columns))
         except BaseException:
@@ -213,7 +217,6 @@ class Holder:
             raise
         self._held.update(taken)
         done = [row.id for row in wanted.values() if row.state != "sending"]
-        self._lost.difference_update(done)
         await self._unlock(db, [id_ for id_ in done if id_ in self._held])
 
     async def _holds(self, db: Connection, row_id: str) -> bool:
@@ -223,13 +226,16 @@ class Holder:
         return True
 
     async def _take(
-        self, db: Connection, wanted: Mapping[str, OutboxRow], now: Mapping[str, str]
+        self,
+        db: Connection,
+        wanted: Mapping[str, OutboxRow],
+        now: Mapping[str, tuple[str, int]],
     ) -> list[str]:
         """Lock the rows that are to be sent, or that were being sent by somebody else."""
         need = [
             id_
             for id_, row in wanted.items()
-            if id_ not in self._held and "sending" in (row.state, now[id_])
+            if id_ not in self._held and "sending" in (row.state, now[id_][0])
         ]
         if not need:
             return []
@@ -241,15 +247,11 @@ class Holder:
         mine = [id_ for id_, got in locked if got]
         fresh = [id_ for id_ in mine if wanted[id_].state == "sending"]
         clash = [id_ for id_, got in locked if not got]
-        clash += [id_ for id_ in fresh if now[id_] in ("sending", "sent")]
+        clash += [id_ for id_ in fresh if now[id_] != ("queued", wanted[id_].attempts - 1)]
         if clash:
             await self._unlock(db, mine)
-            raise StateError(f"outbox row {clash[0]} is sent by another worker")
+            raise StateError(f"outbox row {clash[0]} is, or was, sent by another worker")
         return mine
-
-    def _settled(self, row: OutboxRow, state: str) -> bool:
-        """Tell whether others have found out, while we had lost the row, that it was sent."""
-        return row.id in self._lost and state == "sent" and row.state != "sent"
 
     async def _unlock(self, db: Connection, ids: Sequence[str]) -> None:
         if ids:
@@ -280,6 +282,5 @@ class Holder:
         )
         rows = [outbox_row(row) for row in still]
         self._held.update(row.id for row in rows)
-        self._lost.difference_update(self._held)
         await self._unlock(db, [id_ for id_ in mine if id_ not in self._held])
         return rows

@@ -12,7 +12,8 @@ import pytest
 
 from monitor.clock import Clock, SystemClock
 from monitor.config.models import NetworkSettings
-from monitor.sources.fetch import Fetcher, FetchLimits, FetchOutcome
+from monitor.sources.fetch import Fetcher
+from monitor.sources.outcome import FetchLimits, FetchOutcome
 from monitor.sources.resolve import Resolver
 from monitor.store.port import Validators
 from monitor.values import Feed

@@ -14,7 +14,7 @@ import pytest
 from backports import zstd
 
 from monitor.config.models import NetworkSettings
-from monitor.sources.fetch import FetchLimits
+from monitor.sources.outcome import FetchLimits
 from monitor.sources.resolve import Resolver
 from monitor.store.port import Validators
 from tests.feedserver import Answer, FeedServer, rss

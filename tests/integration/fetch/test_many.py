@@ -10,7 +10,8 @@ import pytest
 
 from monitor.clock import SystemClock
 from monitor.config.models import NetworkSettings
-from monitor.sources.fetch import Fetcher, FetchLimits, FetchOutcome
+from monitor.sources.fetch import Fetcher
+from monitor.sources.outcome import FetchLimits, FetchOutcome
 from monitor.sources.slots import SlotLimits
 from tests.feedserver import Answer, FeedServer, rss
 from tests.integration.fetch.conftest import LOOPBACK, a_feed

@@ -15,7 +15,8 @@ from monitor import daemon as daemon_module
 from monitor.assembly import assembled
 from monitor.daemon import Daemon
 from monitor.errors import StateError
-from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.fetch import Fetcher
+from monitor.sources.outcome import FetchOutcome
 from monitor.store.port import PollCommit, Validators
 from monitor.store.sqlite import SqliteStore
 from monitor.values import Feed

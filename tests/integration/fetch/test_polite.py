@@ -8,7 +8,7 @@ import pytest
 
 from monitor import __version__
 from monitor.config.models import NetworkSettings
-from monitor.sources.fetch import FetchLimits
+from monitor.sources.outcome import FetchLimits
 from monitor.sources.resolve import Resolver
 from monitor.sources.slots import SlotLimits
 from monitor.store.port import Validators

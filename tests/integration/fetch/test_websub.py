@@ -19,7 +19,8 @@ from aiohttp import web
 
 from monitor.config.models import NetworkSettings, PollingSettings
 from monitor.errors import UsageError
-from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.fetch import Fetcher
+from monitor.sources.outcome import FetchOutcome
 from monitor.sources.rhythm import Rhythm, to_text
 from monitor.sources.schedule import after_poll, health
 from monitor.sources.websub import BLOB, BODY_MAX, Subscriber, pushed, signed

@@ -87,6 +87,26 @@ async def test_of_many_that_want_a_message_one_gets_it(database: str) -> None:
             assert sum(got) == 1
 
 
+async def test_who_stood_still_after_reading_a_message_does_not_send_it(database: str) -> None:
+    """Meanwhile another has sent it, or tried to and can't tell."""
+    async with stores(database) as (stopped, other):
+        rows = [outbox(number) for number in range(3)]
+        await stopped.enqueue(rows)
+        read = await stopped.outbox_due(NOW + DAY, 10)
+        assert len(read) == 3
+        tried = [sending(row) for row in rows]
+        await other.outbox_put(tried)
+        queued_again = replace(tried[2], state="queued", looks=3)
+        await other.outbox_put([sent(tried[0]), replace(tried[1], state="unknown"), queued_again])
+        for row in read:
+            with pytest.raises(StateError, match=row.id):
+                await stopped.outbox_put([sending(row)])
+        # Nor does it undo what was found out, by what it believed of the message.
+        await stopped.outbox_put([replace(rows[0], state="queued")])
+        assert await stopped.outbox_counts() == {"sent": 1, "unknown": 1, "queued": 1}
+        await stopped.outbox_put([sending(queued_again)])
+
+
 async def test_what_a_dead_sender_left_is_found_once(database: str) -> None:
     async with stores(database, 3) as (one, other, third):
         rows = [outbox(number) for number in range(3)]

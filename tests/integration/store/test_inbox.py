@@ -10,7 +10,7 @@ from monitor.errors import StateError
 from monitor.handover import to_payload
 from monitor.inbox import Inbox
 from monitor.polls import Polled
-from monitor.sources.fetch import FetchOutcome
+from monitor.sources.outcome import FetchOutcome
 from monitor.store.postgres import PgStore, Refused, Turn, open_postgres
 from monitor.values import ParsedFeed
 from tests.contract.samples import DAY, NOW, feed, tokenize

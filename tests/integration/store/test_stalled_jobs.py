@@ -158,7 +158,6 @@ async def test_dispatchers_at_the_same_time_fail_no_batch(database: str) -> None
             await store.close()
 
 
-@pytest.mark.xfail(strict=False, reason="the library leaves an error of its own unread")
 async def test_the_queue_outlives_its_sessions_and_leadership_moves_on(database: str) -> None:
     stores = [await open_postgres(database, tokenize=tokenize) for _ in range(2)]
     queues = [ProcrastinateQueue(store) for store in stores]

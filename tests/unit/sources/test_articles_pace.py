@@ -15,7 +15,8 @@ import pytest
 
 from monitor.sources.articles import ArticleReader, ReadingLimits
 from monitor.sources.extract import Article
-from monitor.sources.fetch import Fetcher, FetchOutcome
+from monitor.sources.fetch import Fetcher
+from monitor.sources.outcome import FetchOutcome
 from monitor.sources.parse import ParsePool
 from monitor.values import ArticleText, Entry, Feed
 

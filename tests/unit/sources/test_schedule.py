@@ -11,7 +11,7 @@ import pytest
 
 from monitor.config.models import PollingSettings
 from monitor.sources import rhythm
-from monitor.sources.fetch import FetchOutcome
+from monitor.sources.outcome import FetchOutcome
 from monitor.sources.schedule import REFRESH, after_poll, alarm, common_pace, health, to_refresh
 from monitor.store.port import FeedState, Validators
 from monitor.values import Entry, Feed, ParsedFeed
@@ -136,6 +136,9 @@ BACKOFF = [
     ("many 500", 500, "", 12, 4 * HOUR, 5 * HOUR),
     ("many time-outs", None, "timeout", 12, HOUR, 2 * HOUR),
     ("no network", None, "dns", 12, HOUR, 2 * HOUR),
+    # Nobody is troubled when that is tried again: no longer than the feed's own interval.
+    ("no descriptors", None, "descriptors", 12, 20 * MINUTE, HOUR),
+    ("no parser", None, "parser_unstarted", 12, 20 * MINUTE, HOUR),
     ("refused address", None, "refused_address", 12, 4 * HOUR, 5 * HOUR),
     ("truncated", 200, "truncated", 0, 20 * MINUTE, 2 * HOUR),
 ]
