@@ -125,8 +125,9 @@ class Holder:
     session stands for the row. It goes when this process dies or loses the server; the row is
     then *stranded*, and whoever finds it makes it ``unknown`` (never sends it blindly).
 
-    Who stood still between reading a row and writing it knows it as it was: a row is taken for
-    sending only as it was read, and what was sent stays so, whatever somebody else believed.
+    Who stood still between reading a row and writing it knows it as it was. So a row is taken for
+    sending only as it was read, what was sent stays so, and whoever lost a row may still say that
+    it was sent, but nothing else of it: another has tried it since, perhaps with success.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -134,6 +135,7 @@ class Holder:
         self._db: Connection | None = None
         self._turn = asyncio.Lock()
         self._held: set[str] = set()
+        self._lost: set[str] = set()
 
     async def put(self, rows: Sequence[OutboxRow]) -> None:
         """Store new versions of existing rows; durable when this returns.
@@ -182,11 +184,13 @@ class Holder:
             db, self._db = self._db, None
             if self._held:
                 log.warning("rows being sent are no longer held", extra={"rows": len(self._held)})
+            self._lost |= self._held
             self._held.clear()
             await db.close()
 
     async def _put(self, db: Connection, rows: Sequence[OutboxRow]) -> None:
         wanted = {row.id: row for row in rows}
+        ours = {id_: row for id_, row in wanted.items() if not self._is_anothers(row)}
         taken: list[str] = []
         try:
             async with db.transaction():
@@ -202,12 +206,8 @@ class Holder:
                         raise StateError(
                             f"outbox row {id_} no longer exists, or another worker has it"
                         )
-                taken = await self._take(db, wanted, now)
-                kept = [
-                    row
-                    for row in wanted.values()
-                    if row.state == "sent" or now[row.id][0] != "sent"
-                ]
+                taken = await self._take(db, ours, now)
+                kept = [row for row in ours.values() if self._is_news(row, *now[row.id])]
                 columns = [outbox_columns(row) for row in kept]
                 await run(db, _UPDATE, bulk.arrays(bulk.OUTBOX, columns))
         except BaseException:
@@ -217,6 +217,7 @@ class Holder:
             raise
         self._held.update(taken)
         done = [row.id for row in wanted.values() if row.state != "sending"]
+        self._lost.difference_update(done)
         await self._unlock(db, [id_ for id_ in done if id_ in self._held])
 
     async def _holds(self, db: Connection, row_id: str) -> bool:
@@ -253,6 +254,16 @@ class Holder:
             raise StateError(f"outbox row {clash[0]} is, or was, sent by another worker")
         return mine
 
+    def _is_anothers(self, row: OutboxRow) -> bool:
+        """Tell whether what we know of ``row`` may have been overtaken: we lost it."""
+        return row.id in self._lost and row.state not in ("sending", "sent")
+
+    def _is_news(self, row: OutboxRow, state: str, attempts: int) -> bool:
+        """Tell whether ``row`` follows from what is stored, by its ``state`` and ``attempts``."""
+        if row.state in ("sending", "sent") or row.id in self._held:
+            return True
+        return state == "dead" or (state != "sent" and attempts == row.attempts)
+
     async def _unlock(self, db: Connection, ids: Sequence[str]) -> None:
         if ids:
             await run(
@@ -282,5 +293,6 @@ class Holder:
         )
         rows = [outbox_row(row) for row in still]
         self._held.update(row.id for row in rows)
+        self._lost.difference_update(self._held)
         await self._unlock(db, [id_ for id_ in mine if id_ not in self._held])
         return rows

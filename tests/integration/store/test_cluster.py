@@ -102,7 +102,7 @@ async def test_who_stood_still_after_reading_a_message_does_not_send_it(database
             with pytest.raises(StateError, match=row.id):
                 await stopped.outbox_put([sending(row)])
         # Nor does it undo what was found out, by what it believed of the message.
-        await stopped.outbox_put([replace(rows[0], state="queued")])
+        await stopped.outbox_put([replace(row, state="queued") for row in rows[:2]])
         assert await stopped.outbox_counts() == {"sent": 1, "unknown": 1, "queued": 1}
         await stopped.outbox_put([sending(queued_again)])
 
@@ -154,6 +154,31 @@ async def test_a_sender_cut_off_while_it_posts_keeps_the_last_word_only_on_succe
             await cut_off.outbox_put([replace(sending(rows[1]), state="unknown")])
             assert await other.outbox_counts() == {"sent": 2}
         await cut_off.close()
+
+
+async def test_who_lost_a_message_that_it_had_not_sent_leaves_it_to_the_others(
+    database: str,
+) -> None:
+    """It was stopped while it posted the first of a batch. Another took the rest, sent it, and
+    can't tell what came of it: to send that anew would double it."""
+    async with stores(database) as (stopped, other):
+        rows = [outbox(number) for number in range(3)]
+        await stopped.enqueue(rows)
+        await stopped.outbox_put([sending(row) for row in rows])
+        await other.pool.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            (stopped.pool.options["application_name"],),
+        )
+        assert not await stopped.outbox_holds(rows[0].id)
+        left = await other.outbox_stranded()
+        await other.outbox_put([replace(row, state="queued", looks=3) for row in left])
+        again = [sending(row) for row in await other.outbox_due(NOW + DAY, 10)]
+        await other.outbox_put(again)
+        await other.outbox_put([replace(row, state="unknown") for row in again[:2]])
+        # Its call has ended: the first was sent by then, the others were never tried.
+        queued = [replace(row, state="queued") for row in rows[1:]]
+        await stopped.outbox_put([sent(sending(rows[0])), *queued])
+        assert await other.outbox_counts() == {"sent": 1, "unknown": 1, "sending": 1}
 
 
 async def test_a_row_is_ours_for_as_long_as_our_session_is(database: str) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from monitor.delivery.transitions import starting
 from monitor.store.port import FeedState
 from monitor.store.postgres import PgStore, open_postgres
 from monitor.values import AllOf, Word
@@ -86,7 +87,7 @@ async def deliver(store: PgStore) -> None:
     await store.outbox_next()
     rows = list(await store.outbox_due(LATER, 5, ["news"]))
     assert len(rows) == 5
-    taken = [replace(row, state="sending", last_try=NOW) for row in rows]
+    taken = [starting(row, NOW) for row in rows]
     await store.outbox_put(taken)
     assert await store.outbox_holds(taken[0].id)
     await store.outbox_rows(["sending"])

@@ -110,7 +110,7 @@ def test_ssrf_71_every_fetch_goes_through_one_gate() -> None:
         if not (inside := path.relative_to(root).as_posix()).startswith("delivery/")
         and client.search("".join(token for token in _code(path)).replace(". ", "."))
     }
-    modules = ("fetch", "faults", "http1", "transport", "wire")
+    modules = ("exchange", "faults", "http1", "transport", "wire")
     assert dialling == {f"sources/{module}.py" for module in modules}
 
 
