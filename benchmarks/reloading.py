@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.matching import corpus
-from monitor.assembly import assembled
-from monitor.daemon import Daemon
+from monitor.daemon.assembly import assembled
+from monitor.daemon.daemon import Daemon
 
 SIZES = (1_000, 10_000, 100_000)
 PER_FILE = 10_000

@@ -21,7 +21,8 @@ from random import Random
 from types import FrameType
 
 from benchmarks.polling.corpus import NEW, Item, items, rss
-from monitor.assembly import assembled
+from monitor.cluster.worker import Worker
+from monitor.daemon.assembly import assembled
 from monitor.store.port import (
     EntryMatch,
     FeedState,
@@ -34,7 +35,6 @@ from monitor.store.port import (
 from monitor.store.postgres import PgStore
 from monitor.store.rows import KINDS
 from monitor.values import Entry, Hit, Match, Story
-from monitor.worker import Worker
 
 FEEDS = 1_200
 PER_HOST = 40  # as many as a job takes: what a shard of a million feeds has due at each look

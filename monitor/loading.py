@@ -1,6 +1,6 @@
 """From a configuration file to compiled rules: what commands and the daemon share of it.
 
-Apart from ``monitor.assembly``, so that a command that only reads doesn't load the whole daemon.
+Apart from ``monitor.daemon.assembly``, so that a command that only reads doesn't load the daemon.
 """
 
 from __future__ import annotations

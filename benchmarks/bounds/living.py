@@ -12,8 +12,8 @@ import httpx
 
 from benchmarks.bounds.loop import Turns, watched
 from benchmarks.bounds.server import Served
-from monitor.assembly import assembled
-from monitor.eventloop import settled
+from monitor.daemon.assembly import assembled
+from monitor.daemon.eventloop import settled
 from tests.chaos.world import KEYWORD
 
 PAGES = ("/", "/feeds", "/lab", "/quality", "/routes", "/outbox", "/silences", "/metrics")

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.peers.matchers import RIVALS, Wanted, ours, rival
 from benchmarks.quality_rules import terms_of
 from monitor.config.models import Settings
-from monitor.replay import replaying
+from monitor.review.replay import replaying
 from monitor.rules import compile_rules
 from monitor.stories.titles import normal_title
 from monitor.values import Document

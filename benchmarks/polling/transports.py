@@ -32,7 +32,7 @@ from benchmarks.polling import corpus
 from benchmarks.polling.server import TLS_HOSTS, Nginx
 from monitor.clock import SystemClock
 from monitor.config.models import NetworkSettings
-from monitor.eventloop import run_long
+from monitor.daemon.eventloop import run_long
 from monitor.sources.fetch import Fetcher
 from monitor.sources.guard import Guard
 from monitor.sources.http1 import Http1Transport

@@ -1,6 +1,6 @@
 """What became of alerts, rule by rule: how many, how fast, and what people said of them. Pure.
 
-Contains no matching: what a new `none` term would change is ``monitor.proposals``'s to say.
+Contains no matching: what a new `none` term would change is ``monitor.review.proposals``'s to say.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def read_feedback(
     more), to the time of the last word.
 
     Args:
-        blob: JSON as ``monitor.reactions`` keeps it: by delivery id, its rules, story, and by user
-            the word with its time.
+        blob: JSON as ``monitor.daemon.reactions`` keeps it: by delivery id its rules, its story, and
+            by user the word with its time.
         rows: what was sent, of any time.
         since: where the period begins.
     """

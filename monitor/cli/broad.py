@@ -13,9 +13,9 @@ from pathlib import Path
 
 from monitor.cli.common import Watch, opened_store, run_async
 from monitor.config.load import feeds
-from monitor.documents import document_of_stored
 from monitor.errors import Problem, StateError
 from monitor.loading import state_target
+from monitor.pipeline.documents import document_of_stored
 
 WEEK = timedelta(days=7)
 SECONDS = 1.0

@@ -67,7 +67,7 @@ async def demo_server(folder: Path) -> AsyncIterator[str]:
 )
 def demo(duration: timedelta) -> None:
     """Run the watch on bundled, invented feeds: no internet, no token, nothing kept."""
-    from monitor.assembly import assembled
+    from monitor.daemon.assembly import assembled
 
     async def main() -> None:
         with as_file(files("monitor.demo")) as folder, tempfile.TemporaryDirectory() as place:

@@ -27,8 +27,8 @@ from monitor.cli.rules import days, marked, rules, stored_documents
 from monitor.cli.stories import read_story
 from monitor.config.load import feeds
 from monitor.config.models import Settings
-from monitor.documents import document_of_stored
 from monitor.errors import EXIT_FINDINGS, UsageError
+from monitor.pipeline.documents import document_of_stored
 from monitor.rules import RuleSet, compile_rules, plain
 from monitor.rules.explain import Explanation
 from monitor.rules.explain import explain as explain_rule

@@ -16,8 +16,8 @@ from monitor.clock import Clock, SystemClock
 from monitor.config.load import feeds
 from monitor.delivery.build import build_senders
 from monitor.delivery.preflight import refused_channels, refused_token
-from monitor.documents import document_of
 from monitor.errors import ParseError, Problem
+from monitor.pipeline.documents import document_of
 from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
 from monitor.values import Feed

@@ -20,7 +20,7 @@ from monitor.cli.common import (
 )
 from monitor.config.load import feeds
 from monitor.errors import UsageError
-from monitor.exports import atom_feed, match_rows
+from monitor.review.exports import atom_feed, match_rows
 
 
 @click.command()

@@ -15,7 +15,7 @@ from monitor.cli.common import Watch, config_option, emit, json_option, load_wat
 from monitor.cli.stories import opened, read_stories
 from monitor.delivery.text import clean
 from monitor.errors import UsageError
-from monitor.rehearsal import labels_of_text, moment, rehearse
+from monitor.review.rehearsal import labels_of_text, moment, rehearse
 from monitor.values import (
     Document,
     Severity,

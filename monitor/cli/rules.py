@@ -26,8 +26,8 @@ from monitor.cli.common import (
 from monitor.config.edit import append_rule
 from monitor.config.load import feeds
 from monitor.config.models import RuleSettings, Settings
-from monitor.documents import document_of_stored
 from monitor.errors import EXIT_FINDINGS, ConfigError, Problem, UsageError
+from monitor.pipeline.documents import document_of_stored
 from monitor.rules import compile_rules, plain
 from monitor.rules.explain import explain as explain_rule
 from monitor.values import TEXT_FIELDS, Document, Hit

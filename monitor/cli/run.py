@@ -13,9 +13,9 @@ import click
 
 from monitor import failpoints, logs
 from monitor.cli.common import config_option
+from monitor.daemon.eventloop import run_long, settled
+from monitor.daemon.systemd import Notifier
 from monitor.errors import EXIT_OK, EXIT_USAGE, UsageError
-from monitor.eventloop import run_long, settled
-from monitor.systemd import Notifier
 
 log_options = [
     click.option(
@@ -49,7 +49,7 @@ def set_up_logging(log_level: str, log_json: bool | None) -> logs.Redactor:
 @log_options[1]
 def run(config_path: Path, log_level: str, log_json: bool | None) -> None:
     """Run the watch until it is told to stop (SIGTERM, Ctrl-C); SIGHUP reloads."""
-    from monitor.assembly import assembled
+    from monitor.daemon.assembly import assembled
 
     redactor = set_up_logging(log_level, log_json)
 
@@ -76,7 +76,7 @@ def once(config_path: Path, due_only: bool, log_level: str, log_json: bool | Non
     A feed that fails is logged and does not change the exit code; a channel that refuses does
     (its alerts are kept for the next call).
     """
-    from monitor.assembly import assembled
+    from monitor.daemon.assembly import assembled
 
     redactor = set_up_logging(log_level, log_json)
 

@@ -36,8 +36,8 @@ from monitor.cli.common import (
 from monitor.clock import SystemClock
 from monitor.config.load import feeds
 from monitor.delivery.text import clean
-from monitor.figures import Period, figures_of, proposals, read_period
-from monitor.proposals import Proposal
+from monitor.review.figures import Period, figures_of, proposals, read_period
+from monitor.review.proposals import Proposal
 
 MONTH = timedelta(days=30)
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))

@@ -200,7 +200,7 @@ def _say_match(line: Mapping[str, Any]) -> None:
 )
 def replay(stories: Path | None, config_path: Path, as_json: bool, state: Path | None) -> None:
     """Run stories through matching, story identity and alert decisions, as the daemon would."""
-    from monitor.replay import Replay, replaying
+    from monitor.review.replay import Replay, replaying
 
     watch = load_watch(config_path, lenient=True)
     with opened(stories) as source:

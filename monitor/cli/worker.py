@@ -9,8 +9,8 @@ import click
 
 from monitor.cli.common import config_option
 from monitor.cli.run import log_options, set_up_logging
+from monitor.daemon.eventloop import run_long, settled
 from monitor.errors import UsageError
-from monitor.eventloop import run_long, settled
 
 
 @click.command()
@@ -26,8 +26,8 @@ from monitor.eventloop import run_long, settled
 @log_options[1]
 def worker(config_path: Path, concurrency: int, log_level: str, log_json: bool | None) -> None:
     """Run one worker of a cluster (`state: postgresql://…`); any number may run, anywhere."""
-    from monitor.assembly import assembled
     from monitor.config.load import load
+    from monitor.daemon.assembly import assembled
     from monitor.loading import state_target
 
     redactor = set_up_logging(log_level, log_json)

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from monitor.errors import StateError
-from monitor.exports import atom_feed
+from monitor.review.exports import atom_feed
 from monitor.web.metrics import Metrics
 from monitor.web.source import STALLED, Source
 

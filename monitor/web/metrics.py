@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from monitor import __version__
 from monitor.clock import Clock
 from monitor.codec import alert_from_json
-from monitor.polls import Committed, Polled
+from monitor.pipeline.polls import Committed, Polled
 from monitor.store.port import FeedState, OutboxRow, OutboxState, PollCommit
 from monitor.values import Feed
 

@@ -26,8 +26,8 @@ from monitor.alerts.stats import (
     weeks,
 )
 from monitor.errors import StateError
-from monitor.figures import figures_of, proposals, read_period
-from monitor.proposals import Proposal
+from monitor.review.figures import figures_of, proposals, read_period
+from monitor.review.proposals import Proposal
 from monitor.store.port import DayCount, Store
 from monitor.web.charts import Chart, Row, Spark, columns, spark
 from monitor.web.render import Renderer

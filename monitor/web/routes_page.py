@@ -26,7 +26,7 @@ from monitor.config.models import (
     UnansweredSettings,
 )
 from monitor.errors import ConfigError, Problem, UsageError
-from monitor.rehearsal import labels_of_text, moment, rehearse
+from monitor.review.rehearsal import labels_of_text, moment, rehearse
 from monitor.values import Document, Severity
 from monitor.web.changes import Change
 from monitor.web.forms import Forms, text

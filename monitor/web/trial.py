@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from monitor.config.models import RuleSettings
-from monitor.documents import document_of_stored
+from monitor.pipeline.documents import document_of_stored
 from monitor.rules import RuleSet, compile_rules
 from monitor.rules.index.wording import could_have, has_expressions
 from monitor.rules.text import to_plain

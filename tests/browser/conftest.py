@@ -14,8 +14,8 @@ from selenium import webdriver
 
 from monitor.clock import SystemClock
 from monitor.codec import alert_to_json
+from monitor.daemon.reactions import FEEDBACK_BLOB
 from monitor.delivery.preflight import WORKSPACE_BLOB
-from monitor.reactions import FEEDBACK_BLOB
 from monitor.rules.text import search_tokens
 from monitor.store import open_store
 from monitor.store.port import OutboxRow

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from monitor.assembly import assembled
 from monitor.clock import SystemClock
 from monitor.config.models import NetworkSettings
+from monitor.daemon.assembly import assembled
 from monitor.delivery.slack.render import render
 from monitor.errors import AlreadyRunning, BodyRefused
 from monitor.sources.decode import decode_body

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from monitor import pipeline
 from monitor.alerts import desk
 from monitor.alerts.plan import Plan
 from monitor.delivery import outbox, text, transitions
 from monitor.delivery.slack import render
-from monitor.polls import Polled
+from monitor.pipeline import pipeline
+from monitor.pipeline.polls import Polled
 from monitor.sources import decode, fetch, guard
 from monitor.store import lock
 from monitor.store.port import FeedState, OutboxRow, PollCommit

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor import signals
+from monitor.daemon import signals
 from tests.acceptance.process import Process
 from tests.chaos.checks import HEADLINES
 from tests.fakeslack import FakeSlackThread, Fault, Faults

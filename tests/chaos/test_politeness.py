@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from monitor.assembly import assembled
+from monitor.daemon.assembly import assembled
 from tests.chaos.test_rows import SetClock
 from tests.feedserver import Answer, FeedServer, Request, rss
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from monitor import logs
-from monitor.assembly import assembled
 from monitor.config.load import load
+from monitor.daemon.assembly import assembled
 from monitor.loading import compiled_watch
 from monitor.values import Document
 from tests.acceptance.process import ROOT

@@ -26,15 +26,19 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any
 
-from monitor import assembly, daemon, failpoints, logs, pipeline, worker
+from monitor import failpoints, logs
+from monitor.cluster import worker
+from monitor.cluster.worker import Times
 from monitor.config.load import load
+from monitor.daemon import assembly, daemon
+from monitor.daemon.eventloop import run_long
 from monitor.delivery import Pace
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
 from monitor.errors import EXIT_TEMPFAIL, ParseError, StateError
-from monitor.eventloop import run_long
 from monitor.jobs import procrastinate
 from monitor.loading import compiled_watch
+from monitor.pipeline import pipeline
 from monitor.sources import schedule
 from monitor.sources.parse import ParsePool
 from monitor.sources.parse.worker import _answer
@@ -42,7 +46,6 @@ from monitor.store.port import Store
 from monitor.store.postgres import Patience, pool
 from monitor.store.sqlite import SqliteStore
 from monitor.values import Document
-from monitor.worker import Times
 from tests.chaos.mutants import KILL_MUTANTS
 from tests.chaos.world import KEYWORD
 

@@ -24,10 +24,10 @@ from monitor.config.load import feeds, load
 from monitor.config.models import Settings
 from monitor.delivery.console import lines
 from monitor.delivery.slack.render import render
-from monitor.documents import document_of
 from monitor.errors import BodyRefused, ConfigError, Problem
 from monitor.loading import compiled_watch
-from monitor.replay import Replayer
+from monitor.pipeline.documents import document_of
+from monitor.review.replay import Replayer
 from monitor.rules import compile_rules
 from monitor.rules.explain import explain
 from monitor.rules.language.importing import import_query

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor import pipeline
-from monitor.assembly import assembled
-from monitor.daemon import Daemon
+from monitor.daemon.assembly import assembled
+from monitor.daemon.daemon import Daemon
+from monitor.pipeline import pipeline
 from monitor.store.port import FoundEntry
 from tests.acceptance.process import rss
 from tests.feedserver import Answer, FeedServer

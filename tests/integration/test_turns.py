@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from monitor.assembly import assembled
-from monitor.pipeline import Pipeline
+from monitor.daemon.assembly import assembled
+from monitor.pipeline.pipeline import Pipeline
 from monitor.rules.ruleset import RuleSet
 from monitor.sources.parse import ParsePool
 from monitor.values import Document

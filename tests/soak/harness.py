@@ -16,7 +16,7 @@ from math import inf
 from pathlib import Path
 from random import Random
 
-from monitor.assembly import assembled
+from monitor.daemon.assembly import assembled
 from monitor.jobs.local import LocalQueue
 from monitor.sources.parse import ParsePool
 from monitor.store.sqlite.writer import Operation, Writer, _Job

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor import logs
-from monitor.assembly import assembled
+from monitor.daemon.assembly import assembled
 from tests.chaos.ledger import table
 from tests.soak.harness import START, prepare, resident
 from tests.soak.site import head

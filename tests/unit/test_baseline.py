@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from monitor.baseline import BLOB, PATIENCE, SHOWN, BaselineLog
+from monitor.pipeline.baseline import BLOB, PATIENCE, SHOWN, BaselineLog
 from monitor.values import Document, Match
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

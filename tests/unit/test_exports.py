@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from monitor.exports import ATOM, PAGE, atom_feed, match_rows
+from monitor.review.exports import ATOM, PAGE, atom_feed, match_rows
 from monitor.store import open_store
 from monitor.store.port import EntryMatch, PollCommit
 from monitor.values import Entry, Match

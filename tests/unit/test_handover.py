@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from monitor.handover import from_payload, to_payload
-from monitor.polls import Polled
+from monitor.cluster.handover import from_payload, to_payload
+from monitor.pipeline.polls import Polled
 from monitor.sources.outcome import FetchOutcome
 from monitor.store.packed import Packed
 from monitor.store.port import FeedState

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.systemd import Notifier
+from monitor.daemon.systemd import Notifier
 
 ROOT = Path(__file__).resolve().parents[2]
 

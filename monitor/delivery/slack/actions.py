@@ -1,6 +1,6 @@
 """What people say to the watch in Slack: buttons, menus and `/watch`, from payloads to values.
 
-Pure. What comes of it is decided outside this stage (``monitor.reactions``).
+Pure. What comes of it is decided outside this stage (``monitor.daemon.reactions``).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from monitor.cli.app import app
 from monitor.errors import UsageError
-from monitor.rehearsal import moment
+from monitor.review.rehearsal import moment
 
 CONFIG = """
 state: ./state

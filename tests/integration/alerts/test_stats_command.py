@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from monitor.alerts.rows import outbox_row
 from monitor.cli.app import app
-from monitor.reactions import FEEDBACK_BLOB
+from monitor.daemon.reactions import FEEDBACK_BLOB
 from monitor.rules.text import search_tokens
 from monitor.store import open_store
 from monitor.store.port import EntryMatch, PollCommit, StoredEntry, StoryRow

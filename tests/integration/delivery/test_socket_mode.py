@@ -14,11 +14,11 @@ from monitor.alerts.silence import load_silences
 from monitor.alerts.unanswered import BLOB, read_answers
 from monitor.clock import SystemClock
 from monitor.config.load import load
+from monitor.daemon.reactions import FEEDBACK_BLOB, InForce, Reactions
 from monitor.delivery import queued
 from monitor.delivery.slack.actions import OLD_BUTTON
 from monitor.delivery.slack.render import actions
 from monitor.delivery.slack.socket import SocketMode
-from monitor.reactions import FEEDBACK_BLOB, InForce, Reactions
 from monitor.rules.text import search_tokens
 from monitor.store import open_store
 from monitor.store.port import Store

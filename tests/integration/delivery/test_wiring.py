@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from monitor.assembly import assembled
+from monitor.daemon.assembly import assembled
 from monitor.delivery import queued
 from tests.fakeslack import FakeSlack, Message
 from tests.unit.delivery.parts import story_alert

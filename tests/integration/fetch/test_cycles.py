@@ -6,7 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from monitor.assembly import assembled
+from monitor.daemon.assembly import assembled
 from tests.feedserver import Answer, FeedServer, redirect, rss
 
 CONFIG = """

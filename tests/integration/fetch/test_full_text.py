@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.assembly import assembled
+from monitor.daemon.assembly import assembled
 from monitor.store.port import FoundEntry
 from tests.acceptance.process import rss
 from tests.feedserver import Answer, FeedServer

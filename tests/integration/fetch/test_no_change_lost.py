@@ -11,9 +11,9 @@ from typing import cast
 
 import pytest
 
-from monitor import daemon as daemon_module
-from monitor.assembly import assembled
-from monitor.daemon import Daemon
+from monitor.daemon import daemon as daemon_module
+from monitor.daemon.assembly import assembled
+from monitor.daemon.daemon import Daemon
 from monitor.errors import StateError
 from monitor.sources.fetch import Fetcher
 from monitor.sources.outcome import FetchOutcome

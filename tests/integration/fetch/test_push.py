@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from monitor.assembly import assembled
+from monitor.daemon.assembly import assembled
 from tests.feedserver import Answer, FeedServer, rss
 from tests.integration.fetch.test_websub import Hub, free_port
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 from monitor.clock import SharedClock, SystemClock
+from monitor.cluster.worker import Times, Worker
 from monitor.config.load import load
 from monitor.delivery.build import build_senders
 from monitor.delivery.lanes import Pace
@@ -24,7 +25,6 @@ from monitor.sources.fetch import Fetcher
 from monitor.sources.parse import ParsePool
 from monitor.store.postgres import Patience, PgStore, open_postgres
 from monitor.watching import Watching, watching
-from monitor.worker import Times, Worker
 from tests.acceptance.process import rss
 from tests.fakeslack import FakeSlack
 from tests.feedserver import Answer, FeedServer, Request

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from monitor.cluster.handover import to_payload
+from monitor.cluster.inbox import Inbox
 from monitor.errors import StateError
-from monitor.handover import to_payload
-from monitor.inbox import Inbox
-from monitor.polls import Polled
+from monitor.pipeline.polls import Polled
 from monitor.sources.outcome import FetchOutcome
 from monitor.store.postgres import PgStore, Refused, Turn, open_postgres
 from monitor.values import ParsedFeed

@@ -28,7 +28,7 @@ from monitor.alerts.stats import (
     weeks,
 )
 from monitor.config.models import RuleSettings, Settings
-from monitor.proposals import Proposal, propose
+from monitor.review.proposals import Proposal, propose
 from monitor.store.port import FoundEntry, OutboxRow, StoredEntry
 from monitor.values import AlertKind, Document, Entry, Receipt, Severity
 from tests.unit.alerts.build import NOW, matched
@@ -61,7 +61,7 @@ def said(
     rules: Sequence[str] = ("A",),
     story: str = "s1",
 ) -> dict[str, Any]:
-    """Return what `monitor.reactions` keeps of the words of users U0, U1, ..."""
+    """Return what `monitor.daemon.reactions` keeps of the words of users U0, U1, ..."""
     name = delivery if isinstance(delivery, str) else delivery.id
     users = {f"U{number}": [word, at.isoformat()] for number, word in enumerate(words)}
     return {name: {"rules": list(rules), "story": story, "said": users}}

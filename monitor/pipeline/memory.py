@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.alerts.desk import Desk
-from monitor.baseline import BLOB, BaselineLog
+from monitor.pipeline.baseline import BLOB, BaselineLog
 from monitor.store.port import Store
 from monitor.stories.index import StoryIndex
 from monitor.stories.sleepers import MAX_SLEEPERS, Sleepers

@@ -14,9 +14,9 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from monitor.clock import Clock
+from monitor.cluster.handover import to_payload
 from monitor.errors import StateError
-from monitor.handover import to_payload
-from monitor.polls import Polled
+from monitor.pipeline.polls import Polled
 from monitor.sources.guard import is_near
 from monitor.sources.slots import SlotLimits
 from monitor.store.port import FeedState

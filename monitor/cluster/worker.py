@@ -17,14 +17,14 @@ from datetime import timedelta
 from typing import Any
 
 from monitor.clock import SharedClock
-from monitor.daemon import BATCH, CLAIM, STORE_PAUSE, Daemon, log_poll
+from monitor.cluster.inbox import Inbox
+from monitor.cluster.membership import Membership, named, settings_digest
+from monitor.cluster.shards import ShardPoller
+from monitor.cluster.standing_in import in_place_of_a_leader, take_calls_while
+from monitor.daemon.daemon import BATCH, CLAIM, STORE_PAUSE, Daemon, log_poll
 from monitor.errors import AlreadyRunning, ConfigError, StateError
-from monitor.inbox import Inbox
 from monitor.jobs.procrastinate import ProcrastinateQueue
-from monitor.membership import Membership, named, settings_digest
-from monitor.polls import Committed, Polled
-from monitor.shards import ShardPoller
-from monitor.standing_in import in_place_of_a_leader, take_calls_while
+from monitor.pipeline.polls import Committed, Polled
 from monitor.store.port import FeedState
 from monitor.store.postgres import PgStore, Turn
 

@@ -15,7 +15,8 @@ from monitor.clock import Clock, SharedClock, SystemClock
 from monitor.config.load import load
 from monitor.config.models import Settings
 from monitor.config.reload import Reloader
-from monitor.daemon import Daemon
+from monitor.daemon.daemon import Daemon
+from monitor.daemon.reactions import InForce, Reactions
 from monitor.delivery.build import build_senders
 from monitor.delivery.outbox import Deliverer
 from monitor.delivery.preflight import WORKSPACE_BLOB, refused_token, workspace_of
@@ -30,7 +31,6 @@ from monitor.loading import (
     state_target,
     uncollected,
 )
-from monitor.reactions import InForce, Reactions
 from monitor.rules.index.frequencies import BLOB as FREQUENCIES
 from monitor.rules.index.frequencies import Frequencies
 from monitor.rules.text import search_tokens
@@ -51,7 +51,7 @@ def daemon_kind(store: Store, concurrency: int | None, waits: bool) -> Callable[
     """Return what makes a daemon for ``store``: one that shares it, where it can be shared."""
     if isinstance(store, SqliteStore):
         return Daemon
-    from monitor.worker import CONCURRENCY, Worker
+    from monitor.cluster.worker import CONCURRENCY, Worker
 
     return partial(Worker, concurrency=concurrency or CONCURRENCY, waits=waits)
 

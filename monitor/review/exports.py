@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import etree
 
-from monitor.documents import document_of_stored, hits_of
+from monitor.pipeline.documents import document_of_stored, hits_of
 from monitor.sources.text import clean_text
 from monitor.store.port import FoundEntry, Store
 from monitor.stories.summary import summarise

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pydantic import ConfigDict, TypeAdapter
 
-from monitor.polls import Polled
+from monitor.pipeline.polls import Polled
 from monitor.sources.outcome import FetchOutcome
 from monitor.store.port import FeedState
 from monitor.values import ParsedFeed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from monitor.documents import document_of
 from monitor.ids import new_id
-from monitor.polls import Polled, seen
+from monitor.pipeline.documents import document_of
+from monitor.pipeline.polls import Polled, seen
 from monitor.rules import RuleSet
 from monitor.sources.articles import ArticleReader, is_teaser
 from monitor.store.port import Store

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from monitor.polls import Committed, Polled
+from monitor.pipeline.polls import Committed, Polled
 from monitor.store.port import OutboxRow
 
 

@@ -17,7 +17,7 @@ from monitor.alerts.desk import Desk
 from monitor.alerts.plan import Matched
 from monitor.alerts.route import Router
 from monitor.config.models import ChannelSettings, DefaultSettings, Settings
-from monitor.documents import hits_of
+from monitor.pipeline.documents import hits_of
 from monitor.rules import RuleSet, plain
 from monitor.sources.furniture import blank_furniture
 from monitor.store.port import (

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from monitor.alerts.plan import preview_alert
 from monitor.config.models import RuleSettings, Settings
-from monitor.documents import document_of_stored
+from monitor.pipeline.documents import document_of_stored
 from monitor.rules import RuleSet
 from monitor.store.port import FoundEntry, Store
 from monitor.values import AlertItem, Feed

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from monitor.clock import Clock
 from monitor.delivery.outbox import Deliverer
-from monitor.polls import Polled
+from monitor.pipeline.polls import Polled
 from monitor.sources.holds import held_until
 from monitor.store.port import FeedState
 

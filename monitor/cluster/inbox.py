@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from monitor.handover import from_payload
-from monitor.polls import Polled
+from monitor.cluster.handover import from_payload
+from monitor.pipeline.polls import Polled
 from monitor.store.postgres import PgStore, Refused, Turn
 from monitor.values import Feed
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from monitor.alerts.plan import Matched
-from monitor.documents import document_of, hits_of
-from monitor.polls import Draft
+from monitor.pipeline.documents import document_of, hits_of
+from monitor.pipeline.polls import Draft
 from monitor.rules import RuleSet
 from monitor.sources.articles import is_teaser
 from monitor.store.port import EntryMatch, Store

@@ -13,8 +13,8 @@ from monitor.alerts.desk import Desk
 from monitor.alerts.ops import OpsDesk
 from monitor.alerts.plan import baseline_alert
 from monitor.alerts.rounds import Rounds
-from monitor.baseline import BLOB, BaselineLog
 from monitor.config.models import RetentionSettings, Settings
+from monitor.pipeline.baseline import BLOB, BaselineLog
 from monitor.rules import RuleSet
 from monitor.rules.index.frequencies import BLOB as FREQUENCIES
 from monitor.sources import rhythm

@@ -36,8 +36,8 @@ from monitor.delivery.slack.actions import (
     why_view,
 )
 from monitor.delivery.text import clean, shown
-from monitor.documents import document_of_stored
 from monitor.errors import ConfigError
+from monitor.pipeline.documents import document_of_stored
 from monitor.rules import Compiled, compile_rules
 from monitor.store.port import OutboxRow, Store
 from monitor.values import Alert, Feed, Severity

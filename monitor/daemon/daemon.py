@@ -11,28 +11,28 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from random import Random
 
-from monitor import signals
 from monitor.alerts.ops import OpsDesk
-from monitor.chores import make_rounds, prune, tell_baseline, tell_ops, waiting_for_baseline
 from monitor.clock import Clock
+from monitor.daemon import signals
+from monitor.daemon.chores import make_rounds, prune, tell_baseline, tell_ops, waiting_for_baseline
+from monitor.daemon.observer import Observer
+from monitor.daemon.once import deliver_all, poll_all, to_poll
+from monitor.daemon.reloading import changed
+from monitor.daemon.systemd import Notifier
+from monitor.daemon.trouble import Trouble
 from monitor.delivery.outbox import Deliverer
 from monitor.delivery.slack.socket import SocketMode
 from monitor.errors import StateError
 from monitor.jobs.port import JobQueue
-from monitor.memory import Memory
-from monitor.observer import Observer
-from monitor.once import deliver_all, poll_all, to_poll
-from monitor.pipeline import Pipeline
-from monitor.polls import Polled
-from monitor.preview import RulePreview
-from monitor.reloading import changed
+from monitor.pipeline.memory import Memory
+from monitor.pipeline.pipeline import Pipeline
+from monitor.pipeline.polls import Polled
+from monitor.pipeline.preview import RulePreview
 from monitor.sources.fetch import Fetcher
 from monitor.sources.outcome import FetchOutcome
 from monitor.sources.parse import ParsePool
 from monitor.sources.schedule import after_set_back
 from monitor.store.port import FeedState, PollCommit, Store
-from monitor.systemd import Notifier
-from monitor.trouble import Trouble
 from monitor.values import Document
 from monitor.watching import Watching
 

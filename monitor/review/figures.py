@@ -21,9 +21,9 @@ from monitor.alerts.stats import (
     verdicts,
 )
 from monitor.config.models import RuleSettings, Settings
-from monitor.documents import document_of_stored
-from monitor.proposals import Proposal, propose
-from monitor.reactions import FEEDBACK_BLOB
+from monitor.daemon.reactions import FEEDBACK_BLOB
+from monitor.pipeline.documents import document_of_stored
+from monitor.review.proposals import Proposal, propose
 from monitor.store.port import FoundEntry, Store
 from monitor.values import Document, Feed
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from monitor.clock import Clock
+from monitor.daemon.once import PATIENCE
 from monitor.errors import StateError, UsageError
-from monitor.once import PATIENCE
 from monitor.store.postgres import Leadership, PgStore
 
 log = logging.getLogger(__name__)

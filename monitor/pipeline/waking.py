@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from monitor.documents import document_of_stored
-from monitor.memory import Memory
-from monitor.polls import Draft
+from monitor.pipeline.documents import document_of_stored
+from monitor.pipeline.memory import Memory
+from monitor.pipeline.polls import Draft
 from monitor.rules import RuleSet
 from monitor.store.port import FoundEntry, OutboxRow, Store
 from monitor.stories.sleepers import text_of

@@ -16,14 +16,15 @@ from random import Random
 from monitor.alerts.plan import Matched
 from monitor.clock import Clock
 from monitor.config.models import PollingSettings
-from monitor.documents import document_of, hits_of
-from monitor.edits import retake
 from monitor.errors import ParseError, StateError
 from monitor.failpoints import failpoint
-from monitor.full_text import with_articles
 from monitor.ids import new_id
-from monitor.memory import Memory
-from monitor.polls import Committed, Draft, Polled, digests_name, seen, without_errors
+from monitor.pipeline.documents import document_of, hits_of
+from monitor.pipeline.edits import retake
+from monitor.pipeline.full_text import with_articles
+from monitor.pipeline.memory import Memory
+from monitor.pipeline.polls import Committed, Draft, Polled, digests_name, seen, without_errors
+from monitor.pipeline.waking import Batch, wake
 from monitor.sources.articles import ArticleReader
 from monitor.sources.character import with_character
 from monitor.sources.fetch import Fetcher
@@ -40,7 +41,6 @@ from monitor.stories.summary import summarise
 from monitor.stories.urls import canonical_url, site
 from monitor.stories.weights import WINDOW
 from monitor.values import Document, Entry, Feed, Match, Story, StoryDecision
-from monitor.waking import Batch, wake
 from monitor.watching import Watching
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""The long run: puts the parts together, and says when what happens."""

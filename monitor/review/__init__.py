@@ -1,0 +1,1 @@
+"""Looking at decisions before and after: replays, rehearsals, figures, exports."""
