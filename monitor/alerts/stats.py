@@ -142,8 +142,8 @@ def read_feedback(
     more), to the time of the last word.
 
     Args:
-        blob: JSON as ``monitor.daemon.reactions`` keeps it: by delivery id its rules, its story, and
-            by user the word with its time.
+        blob: JSON as ``monitor.daemon.reactions`` keeps it: by delivery id its rules, its story,
+            and by user the word with its time.
         rows: what was sent, of any time.
         since: where the period begins.
     """

@@ -260,6 +260,7 @@ class Deliverer:
                 break
             if going:
                 sender = senders[row.channel]
+                log.debug("delivery begins", extra={"delivery": row.id, "channel": row.channel})
                 called = await call(lane, sender, row, post, self._clock)
                 wait = self._wait_after(sender)
                 changed = after(row, called.result, self._clock.now(), wait)

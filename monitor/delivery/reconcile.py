@@ -247,6 +247,8 @@ class Reconciler:
             receipts = _oldest_first(scan.seen.get(row_id, ()))
             await self._remove(sender, row_id, receipts[1:])
         await self._forget_resent(scan.ids)
+        for row in changed:
+            log.debug("looked for", extra={"delivery": row.id, "state": row.state})
         states = [row.state for row in changed]
         log.info(
             "unclear deliveries looked for",

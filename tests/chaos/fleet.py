@@ -186,8 +186,12 @@ class Fleet:
         for number, worker in enumerate(self._workers):
             if worker.ended(0):
                 status = worker.status()
-                assert status == EXIT_TEMPFAIL, f"worker {number}: {status}\n{self._scene.log()}"
-                self.happened["worker started without a database"] += 1
+                fine = (EXIT_TEMPFAIL, -signal.SIGKILL)
+                assert status in fine, f"worker {number}: {status}\n{self._scene.log()}"
+                if status == EXIT_TEMPFAIL:
+                    self.happened["worker started without a database"] += 1
+                else:  # at the point of its last arming, which it learned late
+                    self.ledger.kills += 1
                 self._start(number)
 
     # Events -------------------------------------------------------------------------------------
@@ -212,6 +216,7 @@ class Fleet:
         }
         self._scene.publish(self._random.randint(1, 3))
         self.happened[name] += 1
+        self._scene.note(event=name, workers=[worker.pid for worker in self._workers])
         if name.startswith("server"):
             time.sleep(self._random.uniform(0.1, 0.6))  # in the middle of the work
         does[name]()
@@ -287,6 +292,7 @@ class Fleet:
     def _cut_off(self) -> None:
         """Cut a worker off from the database, mostly the one that posts, while it does."""
         number = self._victim()
+        self._scene.note(victim=self._workers[number].pid)
         with self._slow_slack():
             time.sleep(self._random.uniform(0.2, 0.8))
             self._proxies.cut(number)
@@ -296,11 +302,14 @@ class Fleet:
     def _pause(self) -> None:
         """Stop a worker like a paused machine, which knows nothing of the time between."""
         number = self._victim()
+        self._scene.note(victim=self._workers[number].pid)
         with self._slow_slack():
             time.sleep(self._random.uniform(0.1, 0.5))
             self._workers[number].signal(signal.SIGSTOP)
+            self._scene.note(stopped=number)
             self._away(self._random.uniform(1.0, 2.5))
             self._workers[number].signal(signal.SIGCONT)
+            self._scene.note(goes_on=number)
 
     def _vanish(self) -> None:
         """Kill a worker so that the server isn't told: its sessions stand, and their locks."""

@@ -199,15 +199,27 @@ class Scene:
         ledger.evidence = [line for word in ledger.copies for line in self._evidence(word)]
         ledger.check = asyncio.run(self._check())
 
+    def note(self, **facts: object) -> None:
+        """Write what the harness does among what the daemons log."""
+        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds")} | facts)
+        with (self.place / "log").open("a") as log:
+            log.write(line + "\n")
+
     def _evidence(self, word: str) -> list[str]:
-        """Return what is known of the messages that tell of ``word``."""
+        """Return what is known of the messages that tell of ``word``, and of their time."""
         ours = [m for m in self._slack.workspace.messages() if word in json.dumps(m.body)]
         ids = {json.dumps(message.body.get("metadata")) for message in ours}
         log = (self.place / "log").read_text(errors="replace").splitlines()
         deliveries = set(re.findall(r"[0-9A-Z]{26}", " ".join(ids)))
+        times = [float(message.ts) for message in ours]
+        around = [
+            datetime.fromtimestamp(at, UTC).isoformat() for at in (min(times) - 6, max(times) + 2)
+        ]
         return [
             *(f"{word}: {m.ts} in {m.channel}: {json.dumps(m.body)[:600]}" for m in ours),
             *(line for line in log if any(each in line for each in deliveries)),
+            f"{word}: what happened around that:",
+            *(line[:400] for line in log if around[0] < line[10:34] < around[1]),
         ]
 
     async def _check(self) -> str:

@@ -142,6 +142,11 @@ def child(task: dict[str, Any]) -> int:
     os.dup2(log, 2)
     os.dup2(log, 1)
     logs.setup("warning", as_json=True)
+    logging.getLogger("monitor.delivery").setLevel("DEBUG")
+    pid = os.getpid()
+    logging.getLogger().handlers[0].addFilter(
+        lambda record: record.__dict__.update(pid=pid) is None
+    )
     logging.captureWarnings(True)
     hurry()
     known = compiled(task["compiled"], task["token"])
