@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from threading import Lock
 
 from monitor.config.models import RuleSettings, Settings
@@ -40,7 +40,7 @@ class Compiled:
 class Mentions:
     """Finds all known entities in a document; built when first asked, by whichever thread."""
 
-    def __init__(self, entities: Callable[[], Sequence[Named]], today: date) -> None:
+    def __init__(self, entities: Callable[[], Sequence[Named]], today: date | None) -> None:
         self._building = Lock()
         self._entities = entities
         self._today = today
@@ -261,17 +261,17 @@ def compile_rules(
 ) -> Compiled:
     """Compile the rules of ``settings``.
 
-    ``today`` dates stories that don't say their own day (entities with ``valid``); the current UTC
-    day when None. ``frequencies`` is what an earlier rule set learned. Rules with an error-level
-    problem are left out; the caller decides whether that refuses the configuration. ``lenient``
-    makes a rule that asks for nothing but ``none`` a warning (it never fires).
+    ``today`` dates stories that don't say their own day (entities with ``valid``); None means the
+    day on which they are matched (UTC). ``frequencies`` is what an earlier rule set learned. Rules
+    with an error-level problem are left out; the caller decides whether that refuses the
+    configuration. ``lenient`` makes a rule that asks for nothing but ``none`` a warning (it never
+    fires).
     """
-    day = today or datetime.now(UTC).date()
     collecting = gc.isenabled()
     gc.disable()  # a hundred thousand rules make millions of small values and no garbage
     try:
         builder = Builder(settings, bundled())
-        index = Index(day, builder.ignore)
+        index = Index(today, builder.ignore)
         rules: dict[str, RuleSettings] = {}
         looked_at: list[CompiledRule] = []
         for rule in builder.rules():
@@ -289,7 +289,7 @@ def compile_rules(
     finally:
         if collecting:
             gc.enable()
-    mentions = Mentions(builder.entities, day)
+    mentions = Mentions(builder.entities, today)
     problems = builder.problems
     if lenient:
         problems = [replace(p, level="warning") if p.never else p for p in problems]

@@ -59,7 +59,7 @@ class Edits:
 class Index:
     """Finds the rules that hold. Filled once (``add``, then ``anchor``); then only read."""
 
-    def __init__(self, today: date, ignore: Node | None = None) -> None:
+    def __init__(self, today: date | None, ignore: Node | None = None) -> None:
         self.today = today
         self.ignore = ignore
         self.trie = Trie()

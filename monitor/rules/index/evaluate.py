@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from monitor.rules import patterns
 from monitor.rules.index.document import Slots
@@ -73,11 +73,17 @@ class Scope:
 WHOLE = Scope()
 
 
+def current_day() -> date:
+    """Return the day it is (UTC)."""
+    return datetime.now(UTC).date()
+
+
 class Evaluation:
     """Evaluates trees against one document.
 
     ``occurrences`` has the spans of each form number; ``numbers`` gives the numbers of forms;
-    ``today`` is the day of a story that doesn't say its own; ``meta`` decides label conditions.
+    ``today`` is the day of a story that doesn't say its own (None: the current one, UTC); ``meta``
+    decides label conditions.
     """
 
     def __init__(
@@ -85,14 +91,14 @@ class Evaluation:
         slots: Slots,
         occurrences: Mapping[int, Sequence[Span]],
         numbers: Mapping[Form, int],
-        today: date,
+        today: date | None,
         meta: Callable[[Meta], bool],
     ) -> None:
         self.slots = slots
         self.occurrences = occurrences
         self.numbers = numbers
         published = slots.document.published
-        self.day = published.date() if published else today
+        self.day = published.date() if published else today or current_day()
         self.meta = meta
         self._places: dict[int, Sequence[Place]] = {}
         self._entities: dict[tuple[int, Scope], Sequence[Place]] = {}

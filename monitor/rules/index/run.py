@@ -35,7 +35,7 @@ class Rules(Protocol):
 
     trie: Trie
     planner: Planner
-    today: date
+    today: date | None
     ignore: Node | None
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.config.models import Settings
 from monitor.rules import compile_rules, plain
+from monitor.rules.index import evaluate
 from monitor.rules.index.document import MAX_FIELD, Slots
 from monitor.rules.index.reading import MAX_FRESH, MAX_TOKENS
 from monitor.rules.index.run import MAX_HITS
@@ -128,3 +129,22 @@ def test_only_the_beginning_of_a_long_text_with_markup_is_read() -> None:
     bare = "arms deal " * 200_000
     assert plain(Document("1", "", "", bare)).content == bare
     assert len(plain(Document("1", "<b>" * 100_000)).title) <= MAX_MARKUP
+
+
+def test_an_undated_story_is_of_the_day_on_which_it_is_matched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A watch runs for months: the day on which its rules were compiled says nothing."""
+    term = {"from": "2026-01-01", "to": "2026-03-31"}
+    settings = Settings.model_validate(
+        {
+            "entities": {"Minister": {"aliases": ["Ann Holder"], "valid": term}},
+            "rules": [{"name": "R", "entities": ["Minister"]}],
+        }
+    )
+    ruleset = compile_rules(settings).ruleset
+    story = Document("", "Ann Holder resigns")
+    monkeypatch.setattr(evaluate, "current_day", lambda: date(2026, 3, 31))
+    assert [match.rule for match in ruleset.match(story)] == ["R"]
+    monkeypatch.setattr(evaluate, "current_day", lambda: date(2026, 4, 1))
+    assert ruleset.match(story) == ()
