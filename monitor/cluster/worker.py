@@ -21,10 +21,11 @@ from monitor.cluster.inbox import Inbox
 from monitor.cluster.membership import Membership, named, settings_digest
 from monitor.cluster.shards import ShardPoller
 from monitor.cluster.standing_in import in_place_of_a_leader, take_calls_while
-from monitor.daemon.daemon import BATCH, CLAIM, STORE_PAUSE, Daemon, log_poll
+from monitor.daemon.batches import BATCH
+from monitor.daemon.daemon import CLAIM, STORE_PAUSE, Daemon
 from monitor.errors import AlreadyRunning, ConfigError, StateError
 from monitor.jobs.procrastinate import ProcrastinateQueue
-from monitor.pipeline.polls import Committed, Polled
+from monitor.pipeline.polls import Committed, Polled, log_poll
 from monitor.store.port import FeedState
 from monitor.store.postgres import PgStore, Turn
 

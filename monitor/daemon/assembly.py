@@ -218,7 +218,7 @@ def _add_web(
         env,
         metrics,
         daemon.current_states,
-        daemon.progress,
+        daemon.progress.rounds,
         lambda: daemon.trouble.words,
     )
     daemon.web = beside_the_daemon(web_app(source), daemon.current_watching().settings.web.listen)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -14,9 +13,11 @@ from random import Random
 from monitor.alerts.ops import OpsDesk
 from monitor.clock import Clock
 from monitor.daemon import signals
+from monitor.daemon.batches import BACKLOG, BATCH, Batches
 from monitor.daemon.chores import make_rounds, prune, tell_baseline, tell_ops, waiting_for_baseline
 from monitor.daemon.observer import Observer
 from monitor.daemon.once import deliver_all, poll_all, to_poll
+from monitor.daemon.progress import Progress
 from monitor.daemon.reloading import changed
 from monitor.daemon.systemd import Notifier
 from monitor.daemon.trouble import Trouble
@@ -26,7 +27,7 @@ from monitor.errors import StateError
 from monitor.jobs.port import JobQueue
 from monitor.pipeline.memory import Memory
 from monitor.pipeline.pipeline import Pipeline
-from monitor.pipeline.polls import Polled
+from monitor.pipeline.polls import Polled, log_poll
 from monitor.pipeline.preview import RulePreview
 from monitor.sources.fetch import Fetcher
 from monitor.sources.outcome import FetchOutcome
@@ -41,11 +42,6 @@ log = logging.getLogger(__name__)
 # Polls at once. The fetcher's slots decide how many really run; here only those that hang count,
 # and they must not keep the others from their turn.
 IN_FLIGHT = 600
-BACKLOG = 128  # polls fetched and not yet decided, whose entries lie in memory
-BATCH = 50  # polls with entries decided and stored in one transaction (group commit)
-# Seconds that polls which brought nothing wait for others: most do, and what a transaction costs
-# (an fsync, a round through two threads) is the same for one poll as for a hundred.
-LINGER = 0.2
 # Where a feed's due time is put while it is polled: a crash delays it by this much. Longer than
 # a fetch's deadline and a parse's wall limit together.
 CLAIM = timedelta(seconds=40)
@@ -82,9 +78,8 @@ class Daemon:
         self._random = random
         self._reload = reload
         self._rewire = rewire
-        self._polled: asyncio.Queue[Polled] = asyncio.Queue()
+        self._batches = Batches()
         self._polls: dict[str, asyncio.Task[None]] = {}
-        self._undecided: set[str] = set()  # polled, not yet committed: not to be polled again
         self._states: dict[str, FeedState] = {}
         self._stopping = asyncio.Event()
         self._pipeline: Pipeline | None = None
@@ -100,9 +95,7 @@ class Daemon:
         self.notifier = Notifier({})
         self.trouble = Trouble(clock, lambda words: self.notifier.status(words))
         self._warm = asyncio.Event()
-        self._deciding = False
-        self._steps = 0  # of deciding: entries, polls, batches
-        self._finished: Counter[str] = Counter()  # ticks that came to their end, by name
+        self.progress = Progress()
         self.listener: SocketMode | None = None  # people's buttons and /watch, if Slack has them
 
     # Life ---------------------------------------------------------------------------------------
@@ -110,7 +103,7 @@ class Daemon:
     async def start(self) -> None:
         """Bring the store in line with the configuration and rebuild what lives in memory."""
         for name, task, _ in self._ticks():
-            self._queue.register(name, self._counted(name, task))
+            self._queue.register(name, self.progress.counted(name, task, self.trouble))
         now = self._clock.now()
         self._states = dict(await self._store.sync_feeds(list(self._watching.feeds.values()), now))
         self._ops = await OpsDesk.load(self._store)
@@ -156,7 +149,7 @@ class Daemon:
                 await serving.enter_async_context(self.web)
             decider = asyncio.create_task(self._decide_forever(), name="decider")
             self.notifier.ready()
-            self._run_aside(self.notifier.feed_watchdog(self.alive))
+            self._run_aside(self.notifier.feed_watchdog(self.progress.alive))
             stopping = asyncio.create_task(self._stopping.wait())
             done, _ = await asyncio.wait({decider, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
@@ -172,20 +165,6 @@ class Daemon:
         """Take WebSub hubs' calls until ``serving`` ends."""
         listen = await serving.enter_async_context(callback())
         log.info("taking WebSub hubs' calls", extra={"listen": listen})
-
-    def progress(self) -> tuple[int, int]:
-        """Return how often polling and delivery came round: both grow while the work moves."""
-        return self._finished["poll"], self._finished["deliver"]
-
-    def alive(self) -> tuple[int, int, int]:
-        """Return ``progress`` and how far deciding came, which also grows while it has nothing to
-        do. Polls go on for a while when what they bring is no longer decided about."""
-        if not self._deciding:
-            self._step()
-        return *self.progress(), self._steps
-
-    def _step(self) -> None:
-        self._steps += 1
 
     def stop(self) -> None:
         """Ask for a clean end; safe to call more than once."""
@@ -247,14 +226,14 @@ class Daemon:
         )
 
     async def _poll_due(self) -> None:
-        free = min(IN_FLIGHT - len(self._polls), BACKLOG - len(self._undecided))
+        free = min(IN_FLIGHT - len(self._polls), BACKLOG - len(self._batches.undecided))
         if free <= 0 or self._stopping.is_set():
             return
         now = self._clock.now()
         await self._follow_the_clock(now)
         for state in await self._store.due(now, free, now + CLAIM):
             feed = self._watching.feeds.get(state.key)
-            under_way = state.key in self._polls or state.key in self._undecided
+            under_way = state.key in self._polls or state.key in self._batches.undecided
             if feed is not None and not under_way:
                 task = asyncio.create_task(self._poll(state), name=f"poll {state.key}")
                 self._polls[state.key] = task
@@ -273,8 +252,7 @@ class Daemon:
     async def _poll(self, state: FeedState) -> None:
         try:
             polled = await self._fetch_one(state)
-            self._undecided.add(state.key)
-            await self._polled.put(polled)
+            await self._batches.put(polled)
         except StateError as error:
             self.trouble.met(error)  # the claim polls it again
         except Exception:
@@ -303,22 +281,22 @@ class Daemon:
         self._run_aside(self._take_push(key, outcome))
 
     async def _take_push(self, key: str, outcome: FetchOutcome) -> None:
-        while key in self._polls or key in self._undecided:  # noqa: ASYNC110 - rare, two sets
+        while key in self._polls or key in self._batches.undecided:  # noqa: ASYNC110 - rare, two sets
             await asyncio.sleep(0.05)
         feed, state = self._watching.feeds.get(key), self._states.get(key)
         if feed is None or state is None or self._stopping.is_set():
             return
-        self._undecided.add(key)
+        self._batches.undecided.add(key)
         polled = await self._require_pipeline().take_push(feed, state, outcome)
         if polled is None:
-            self._undecided.discard(key)
+            self._batches.undecided.discard(key)
         else:
-            await self._polled.put(polled)
+            await self._batches.put(polled)
 
     async def _decide_forever(self) -> None:
         while True:
-            batch = await self._next_batch()
-            self._deciding = True
+            batch = await self._batches.take()
+            self.progress.deciding = True
             try:
                 await self._commit(batch)
             except StateError as error:
@@ -326,35 +304,14 @@ class Daemon:
                 await asyncio.sleep(STORE_PAUSE)
                 await self._reload_index()
             finally:
-                self._deciding = False
-
-    async def _next_batch(self) -> list[Polled]:
-        """Return the polls that are decided together: what is there, and what comes within
-        ``LINGER`` as long as none has anything to tell."""
-        batch = [await self._polled.get()]
-        ends = asyncio.get_running_loop().time() + LINGER
-        read = batch[0].parsed is not None
-        try:
-            while len(batch) < (BATCH if read else BACKLOG):
-                if self._polled.empty() and read:
-                    break
-                async with asyncio.timeout_at(ends):
-                    batch.append(await self._polled.get())
-                read = read or batch[-1].parsed is not None
-        except TimeoutError:
-            return batch
-        except asyncio.CancelledError:
-            for polled in batch:  # the end stores them
-                self._polled.put_nowait(polled)
-            raise
-        return batch
+                self.progress.deciding = False
 
     async def _commit(self, batch: Sequence[Polled]) -> int:
         try:
             await self._warm.wait()
             done = await self._require_pipeline().commit(batch)
         finally:
-            self._undecided.difference_update(polled.feed.key for polled in batch)
+            self._batches.undecided.difference_update(polled.feed.key for polled in batch)
         self.trouble.over()
         failed = 0
         for polled, state in zip(batch, done.states, strict=True):
@@ -452,19 +409,6 @@ class Daemon:
 
     # Inside -------------------------------------------------------------------------------------
 
-    def _counted(
-        self, name: str, task: Callable[[], Awaitable[None]]
-    ) -> Callable[[str], Awaitable[None]]:
-        async def run(_key: str) -> None:
-            try:
-                await task()
-            except StateError as error:
-                self.trouble.met(error)
-            # A round that met a full disk came round: to start anew would not help it.
-            self._finished[name] += 1
-
-        return run
-
     def _require_pipeline(self) -> Pipeline:
         assert self._pipeline is not None, "start() comes first"
         return self._pipeline
@@ -482,7 +426,7 @@ class Daemon:
             self._clock,
             self._random,
         )
-        made.on_step = self._step
+        made.on_step = self.progress.step
         return made
 
     async def _reload_index(self) -> None:
@@ -492,7 +436,7 @@ class Daemon:
                 return
             except StateError as error:
                 self.trouble.met(error)
-                self._step()  # a full disk is told of; to start anew would not help it
+                self.progress.step()  # a full disk is told of; to start anew would not help it
                 await asyncio.sleep(STORE_PAUSE)
 
     async def _drain(self, decider: asyncio.Task[None]) -> None:
@@ -505,25 +449,9 @@ class Daemon:
         decider.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await decider
-        left: list[Polled] = []
-        while not self._polled.empty():
-            left.append(self._polled.get_nowait())
-        if left:
+        if left := self._batches.rest():
             try:
                 await self._commit(left)
             except StateError as error:
                 log.error("store failed while stopping", extra={"reason": str(error)})
         await self._deliverer.drain(end)
-
-
-def log_poll(polled: Polled, state: FeedState) -> bool:
-    """Log one poll; returns True when it failed."""
-    failed = state.failures > 0
-    level = logging.WARNING if failed else logging.INFO
-    if log.isEnabledFor(level):
-        log.log(
-            level,
-            "feed failed" if failed else "feed polled",
-            extra={"feed": polled.feed.name, "url": polled.feed.url, "status": state.last_status},
-        )
-    return failed

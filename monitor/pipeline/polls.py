@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,8 @@ from monitor.stories.error_items import is_error_item
 from monitor.stories.identity import EntryKeys, Identified, all_keys
 from monitor.stories.index import StoryIndex
 from monitor.values import Entry, Feed, ParsedFeed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +122,16 @@ class Draft:
             (*index.blobs(), *self._blobs),
             tuple(self._forget),
         )
+
+
+def log_poll(polled: Polled, state: FeedState) -> bool:
+    """Log one poll; returns True when it failed."""
+    failed = state.failures > 0
+    level = logging.WARNING if failed else logging.INFO
+    if log.isEnabledFor(level):
+        log.log(
+            level,
+            "feed failed" if failed else "feed polled",
+            extra={"feed": polled.feed.name, "url": polled.feed.url, "status": state.last_status},
+        )
+    return failed

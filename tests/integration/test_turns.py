@@ -121,17 +121,17 @@ def test_ops_02_a_decision_that_hangs_feeds_no_watchdog(
 
     async def main() -> None:
         async with assembled(tmp_path / "config.yaml", {}) as daemon:
-            first = daemon.alive()
-            assert daemon.alive()[2] > first[2], "an idle watch is alive"
+            first = daemon.progress.alive()
+            assert daemon.progress.alive()[2] > first[2], "an idle watch is alive"
             running = asyncio.create_task(daemon.run())
             await hanging.wait()
-            stuck = daemon.alive()
+            stuck = daemon.progress.alive()
             for place in range(2):
-                while daemon.alive()[place] <= stuck[place]:  # noqa: ASYNC110 - ticks, not events
+                while daemon.progress.alive()[place] <= stuck[place]:  # noqa: ASYNC110 - ticks, not events
                     await asyncio.sleep(0.05)
-            assert daemon.alive()[2] == stuck[2]
+            assert daemon.progress.alive()[2] == stuck[2]
             release.set()
-            while daemon.alive()[2] == stuck[2]:  # noqa: ASYNC110 - as above
+            while daemon.progress.alive()[2] == stuck[2]:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
             daemon.stop()
             await running

@@ -53,11 +53,11 @@ async def polled(daemon: Daemon, store: SqliteStore, since: datetime) -> None:
     while True:
         states = (await store.feed_states()).values()
         late = [each for each in states if each.last_poll_at is None or each.last_poll_at < since]
-        if not late and not daemon._polls and not daemon._undecided:
+        if not late and not daemon._polls and not daemon._batches.undecided:
             return
         now = datetime.now(UTC)
         for each in late:  # a claim whose poll was lost to the store is 40 s long
-            if each.key not in daemon._polls and each.key not in daemon._undecided:
+            if each.key not in daemon._polls and each.key not in daemon._batches.undecided:
                 await store.make_due(each.key, now)
         await asyncio.sleep(0.05)
 
