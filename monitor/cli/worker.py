@@ -10,6 +10,7 @@ import click
 from monitor.cli.common import config_option
 from monitor.cli.run import log_options, set_up_logging
 from monitor.daemon.eventloop import run_long, settled
+from monitor.daemon.systemd import Notifier
 from monitor.errors import UsageError
 
 
@@ -42,6 +43,7 @@ def worker(config_path: Path, concurrency: int, log_level: str, log_json: bool |
             config_path, os.environ, redactor=redactor, concurrency=concurrency
         ) as daemon:
             daemon.handle_signals()
+            daemon.notifier = Notifier(os.environ)
             settled()
             await daemon.run()
 

@@ -6,7 +6,7 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,6 +141,28 @@ def test_a_worker_with_another_configuration_waits_and_takes_over_when_alone(
                 assert second.stop() == 0, second.log
         finally:
             first.stop()
+
+
+def test_systemd_hears_of_a_worker_that_leads_and_of_one_that_does_not(
+    tmp_path: Path, database: str
+) -> None:
+    with place(tmp_path, database) as here, ExitStack() as stack:
+        living = []
+        for number in range(2):
+            manager = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            manager.bind(str(tmp_path / f"notify{number}"))
+            manager.settimeout(60)
+            env = {"NOTIFY_SOCKET": str(manager.getsockname()), "WATCHDOG_USEC": "3000000"}
+            worker = Process("worker", cwd=tmp_path, env=here.env | env)
+            stack.callback(worker.popen.kill)
+            living.append((worker, manager))
+        for worker, manager in living:
+            heard = [manager.recv(4096)]
+            while heard.count(b"WATCHDOG=1") < 2:
+                heard.append(manager.recv(4096))
+            assert heard[0].startswith(b"READY=1"), worker.log
+        for worker, _ in living:
+            assert worker.stop() == 0, worker.log
 
 
 def test_two_clusters_on_one_database_by_mistake(tmp_path: Path, database: str) -> None:
