@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,6 +52,22 @@ def kill_in_the_middle(database: str) -> None:
     process.communicate()
 
 
+@asynccontextmanager
+async def watchful(database: str) -> AsyncIterator[tuple[ProcrastinateQueue, list[str]]]:
+    """Give a queue that soon takes a silent worker for dead, and the keys of what it ran."""
+    store = await open_postgres(database, tokenize=tokenize)
+    queue = ProcrastinateQueue(
+        store, heartbeat=timedelta(seconds=0.3), silent=timedelta(seconds=1.5)
+    )
+    ran: list[str] = []
+    queue.register("work", recorder(ran))
+    try:
+        yield queue, ran
+    finally:
+        await queue.stop(timedelta(seconds=1))
+        await store.close()
+
+
 def statuses(database: str) -> list[str]:
     with psycopg.connect(database) as db:
         rows = db.execute("SELECT status::text FROM procrastinate_jobs ORDER BY id").fetchall()
@@ -59,13 +77,7 @@ def statuses(database: str) -> list[str]:
 @pytest.mark.parametrize("successor", [False, True])
 async def test_the_work_of_a_killed_worker_goes_on(database: str, successor: bool) -> None:
     await asyncio.to_thread(kill_in_the_middle, database)
-    store = await open_postgres(database, tokenize=tokenize)
-    queue = ProcrastinateQueue(
-        store, heartbeat=timedelta(seconds=0.3), silent=timedelta(seconds=1.5)
-    )
-    ran: list[str] = []
-    queue.register("work", recorder(ran))
-    try:
+    async with watchful(database) as (queue, ran):
         await queue.open()
         assert statuses(database) == ["doing"]
         if successor:
@@ -82,20 +94,11 @@ async def test_the_work_of_a_killed_worker_goes_on(database: str, successor: boo
         await until(lambda: ran == ["k"])
         await until(lambda: statuses(database) == [])
         assert queue.recovered == 1
-    finally:
-        await queue.stop(timedelta(seconds=1))
-        await store.close()
 
 
 async def test_a_job_whose_end_could_not_be_stored_holds_no_lock_for_ever(database: str) -> None:
     """Its process lives, so that nobody takes the job for stalled."""
-    store = await open_postgres(database, tokenize=tokenize)
-    queue = ProcrastinateQueue(
-        store, heartbeat=timedelta(seconds=0.3), silent=timedelta(seconds=1.5)
-    )
-    ran: list[str] = []
-    queue.register("work", recorder(ran))
-    try:
+    async with watchful(database) as (queue, ran):
         await queue.start()
         await until(lambda: queue._worker is not None and queue._worker.worker_id is not None)
         assert queue._worker is not None
@@ -110,9 +113,6 @@ async def test_a_job_whose_end_could_not_be_stored_holds_no_lock_for_ever(databa
         await until(lambda: ran == ["k"])
         await until(lambda: statuses(database) == [])
         assert queue.recovered == 1
-    finally:
-        await queue.stop(timedelta(seconds=1))
-        await store.close()
 
 
 async def test_jobs_and_facts_are_stored_together_or_not_at_all(database: str) -> None:
