@@ -211,24 +211,23 @@ class FakeSlack:
         thread = body.get("thread_ts")
         if thread and not any(each.ts == thread for each in channel.messages):
             return refuse("thread_not_found")
-        if fault is None:
-            message = space.store(channel, body)
-            return web.json_response(
-                {"ok": True, "channel": channel.id, "ts": message.ts, "message": shown(message)}
-            )
-        if fault.stores:
-            space.store(channel, body)
-        return await self._broken(fault)
+        if fault is not None and not fault.stores:
+            return self._broken(fault)
+        message = space.store(channel, body)
+        if fault is Fault.LATE:
+            await asyncio.sleep(self.faults.late)
+        elif fault is not None:
+            return self._broken(fault)
+        return web.json_response(
+            {"ok": True, "channel": channel.id, "ts": message.ts, "message": shown(message)}
+        )
 
-    async def _broken(self, fault: Fault) -> web.StreamResponse:
+    def _broken(self, fault: Fault) -> web.StreamResponse:
         match fault:
             case Fault.ERROR_BEFORE | Fault.ERROR_AFTER:
                 return web.Response(status=500, text="internal error")
             case Fault.RESET_BEFORE | Fault.RESET_AFTER:
                 raise Reset
-            case Fault.LATE:
-                await asyncio.sleep(self.faults.late)
-                return web.json_response({"ok": True, "channel": "?", "ts": "?"})
             case Fault.FATAL:
                 return refuse("fatal_error")
             case Fault.CUT:
@@ -451,10 +450,12 @@ class FakeSlack:
         if fault is None or fault.stores:
             space.store(channel, body)
             space.hooks.append(body)
-        if fault is None:
+        if fault is Fault.LATE:
+            await asyncio.sleep(self.faults.late)
+        if fault in (None, Fault.LATE):
             return web.Response(text="ok")
         try:
-            return await self._broken(fault)
+            return self._broken(fault)
         except Reset:
             return self._abort(request)
 
