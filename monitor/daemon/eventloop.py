@@ -27,9 +27,14 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def collect_rarely() -> None:
+    """Let this process look for garbage as seldom as a watch does."""
+    gc.set_threshold(YOUNG, MIDDLE, OLD)
+
+
 def run_long(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run the coroutine of a process that stays."""
-    gc.set_threshold(YOUNG, MIDDLE, OLD)
+    collect_rarely()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(main())
 
