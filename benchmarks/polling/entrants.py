@@ -231,17 +231,6 @@ def cpu_seconds(processes: Sequence[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def resident(processes: Sequence[int]) -> float:
-    """Return the resident memory of processes in MiB, added up."""
-    pages = 0
-    for process in processes:
-        try:
-            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
-        except OSError:
-            continue
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
-
-
 def memory(processes: Sequence[int]) -> float:
     """Return the memory of processes in MiB, shared pages counted once (PSS)."""
     kilobytes = 0

@@ -4,8 +4,8 @@
 
 The feeds lie on a server of the benchmark's own on loopback, each on an address of its own with a
 few entries of its own. The daemon is started with all of them and watched until so many were polled
-for the first time and once more; memory is that of the daemon and its parser (RSS added up, which
-counts shared pages twice), as it was at its highest after loading, and while loading.
+for the first time and once more; memory is that of the daemon and its parser (PSS: pages that they
+share count once), as it was at its highest after loading, and while loading.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.polling.corpus import items, rss
-from benchmarks.polling.entrants import ROOT, cpu_seconds, family, resident
+from benchmarks.polling.entrants import ROOT, cpu_seconds, family, memory
 from benchmarks.polling.server import free_port
 
 HOST = "127.{}.{}.{}"
@@ -86,7 +86,7 @@ class Watched:
         """Return the memory in use, in MiB; raises ``RuntimeError`` when the daemon ended."""
         if self.process.poll() is not None:
             raise RuntimeError((self.folder / "out.txt").read_text()[-2000:])
-        now = resident(family(self.process.pid))
+        now = memory(family(self.process.pid))
         self.peak = max(self.peak, now)
         return now
 

@@ -12,6 +12,7 @@ to the same host is waiting already.
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import ssl
 from collections import deque
@@ -29,6 +30,7 @@ from monitor.sources.transport import Dialler
 HEAD_MAX = 100 * 1024  # bytes of status line, headers and interim answers: what h11 takes as well
 OVERHEAD_MAX = 4 * 1024 * 1024  # bytes of chunk marks and trailers
 IDLE = 4.0  # seconds; below the shortest keep-alive time-out in common use (Apache: 5 s)
+NO_ROOM = 0.05  # seconds between attempts to connect while descriptors have run out
 _HIGH_WATER = 512 * 1024  # unread bytes of a body at which the socket is paused
 _NO_BODY = frozenset({204, 304})
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -334,19 +336,7 @@ class Wire:
             # The first of several addresses doesn't get all the time: it may be a dead IPv6 route.
             share = (ends - loop.time()) / (1 if left == 1 else 2)
             try:
-                async with asyncio.timeout(share):
-                    if origin.secure:
-                        _, connection = await loop.create_connection(
-                            lambda: Connection(loop),
-                            address,
-                            port,
-                            ssl=self._context,
-                            server_hostname=host,
-                        )
-                    else:
-                        _, connection = await loop.create_connection(
-                            lambda: Connection(loop), address, port
-                        )
+                connection = await self._opened(origin, address, loop.time() + share)
             except TimeoutError:
                 last = httpx.ConnectTimeout("no connection in time")
                 continue
@@ -357,6 +347,26 @@ class Wire:
             self._open.add(connection)
             return connection
         raise last or FetchError(f"{host} has no address; check the spelling of the host", "dns")
+
+    async def _opened(self, origin: Origin, address: str, ends: float) -> Connection:
+        """Connect until ``ends``. Where descriptors have run out, the connections of other polls
+        make room when they end: it waits for that."""
+        loop = asyncio.get_running_loop()
+        tls: dict[str, Any] = {}
+        if origin.secure:
+            tls = {"ssl": self._context, "server_hostname": origin.host}
+        while True:
+            try:
+                async with asyncio.timeout_at(ends):
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(loop), address, origin.port, **tls
+                    )
+                return connection
+            except OSError as error:
+                lacking = error.errno in (errno.EMFILE, errno.ENFILE)
+                if not lacking or not self._open or loop.time() + NO_ROOM > ends:
+                    raise
+            await asyncio.sleep(NO_ROOM)
 
 
 def message(

@@ -90,6 +90,7 @@ def test_state_21_without_descriptors_it_backs_off_and_recovers(tmp_path: Path) 
             assert process.stop() == 0
         finally:
             process.popen.kill()
+            process.wait()
     assert "raise the limit" in process.log, process.log[-3000:]
     assert len(process.out) == len(set(process.out)) == 60
     assert "Traceback" not in process.log, process.log[-3000:]
