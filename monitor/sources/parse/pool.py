@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pickle
 import signal
 import struct
 import sys
 from asyncio.subprocess import PIPE
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,6 +32,10 @@ log = logging.getLogger(__name__)
 _JOBS = 5_000  # documents a worker reads before a fresh one takes over
 _START = 30.0  # seconds a worker may take to start on a busy machine
 _PAGE = 4.0  # seconds for the article of a page; 600 kB take 0.3, loading trafilatura 0.5
+# Descriptors that must be free before a worker is started: it takes eight, and uvloop (0.23) keeps
+# those of a start that failed half-way, and hangs on them when the loop is closed.
+_DESCRIPTORS = 12
+_ROOM = 5.0  # seconds to wait for them: they come free as other polls end
 _WAIT = 4.0  # times the CPU time of a job, until an answer is no longer waited for
 # Seconds more: where this process stood still meanwhile, the answer may lie in the pipe unread.
 _GRACE = 0.5
@@ -204,6 +210,7 @@ class _Worker:
 
     async def _start(self) -> None:
         await self.stop()
+        await _room()
         self._pipes = _Pipes()
         self._process, _ = await asyncio.get_running_loop().subprocess_exec(
             lambda: self._pipes,
@@ -289,3 +296,19 @@ class _Pipes(asyncio.SubprocessProtocol):
 def _give_up(waiter: asyncio.Future[bytes]) -> None:
     if not waiter.done():
         waiter.set_exception(TimeoutError())
+
+
+async def _room() -> None:
+    """Wait until a worker's descriptors are free; raises ``OSError`` where they don't come free."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + _ROOM
+    while True:
+        try:
+            with ExitStack() as held:
+                for _ in range(_DESCRIPTORS):
+                    held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+            return
+        except OSError:
+            if loop.time() > ends:
+                raise
+        await asyncio.sleep(0.05)
