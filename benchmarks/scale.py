@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.scale_worker import FEEDS, commit_of, configuration, cpu_of, feed_url
+from monitor.delivery.transitions import starting
 from monitor.rules.text import search_tokens
 from monitor.store.copying import copy_store
 from monitor.store.port import FeedState, Store
@@ -64,9 +65,8 @@ async def scanned(url: str) -> str:
                 [commit_of(replace(state, last_poll_at=NOW), 10**8 + state.id) for state in states]
             )
             await store.seen(states[0].id, [shard.to_bytes(16, "big")])
-        await store.outbox_put(
-            [replace(row, state="sending") for row in await store.outbox_due(LATER, 5, ["news"])]
-        )
+        waiting = await store.outbox_due(LATER, 5, ["news"])
+        await store.outbox_put([starting(row, NOW) for row in waiting])
         await store.outbox_next()
         await store.close()
     found = {plan.partition("Query Text: ")[2].partition("\n")[0][:80] for plan in scans(plans)}

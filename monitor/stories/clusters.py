@@ -38,6 +38,10 @@ POSTINGS = 50  # a term in more stories than this finds none
 VISITED = 80  # stories counted over all terms; the rarest terms come first
 CANDIDATES = 8  # stories that are scored
 MAX_TERMS = 100  # heaviest terms of a story that are kept
+# Once weights hardly move any more, a large story is weighed anew with each fourth entry only; in
+# between its length grows by what comes.
+STEADY = 10_000  # documents
+SMALL, EXACT_EACH = 8, 4
 NAME = "^"  # marks a name among the terms of the frequencies
 _STRENGTHS = (0.0, *(1 + math.log(count) for count in range(1, 64)))
 
@@ -116,18 +120,19 @@ class Clusters:
         self._clusters[story_id] = cluster
         cluster.size += 1
         cluster.last = max(cluster.last, at)
+        stems = _Sum(cluster.stems, cluster.stem_norm)
         for term, count in entry.features.stems.items():
-            strength = cluster.stems.get(term, 0.0) + _strength(count)
-            cluster.stems[term] = self._postings[term][story_id] = strength
+            self._postings[term][story_id] = stems.add(term, _strength(count), entry.idf[term])
+        names = _Sum(cluster.names, cluster.name_norm)
         for name, count in entry.features.names.items():
-            cluster.names[name] = cluster.names.get(name, 0.0) + _strength(count)
-        for term in _lightest(cluster.stems, df, ""):
-            del cluster.stems[term]
+            names.add(name, _strength(count), entry.name_idf[name])
+        small = cluster.size <= SMALL
+        exact = small or df.documents < STEADY or cluster.size % EXACT_EACH == 0
+        for term in stems.cut(df, ""):
             self._drop(term, story_id)
-        for name in _lightest(cluster.names, df, NAME):
-            del cluster.names[name]
-        cluster.stem_norm = _length(df.weighed(cluster.stems))
-        cluster.name_norm = _length(df.weighed(cluster.names, NAME))
+        names.cut(df, NAME)
+        cluster.stem_norm = stems.length(df, "", exact=exact)
+        cluster.name_norm = names.length(df, NAME, exact=exact)
         return cluster
 
     def find(self, entry: Weighed, at: float, key: str | None) -> tuple[float, Cluster] | None:
@@ -261,6 +266,37 @@ class Weighed:
             self.log_length,
             cosine * self.log_length,
         )
+
+
+class _Sum:
+    """The terms of a story while an entry is added: ``held``, whose length was ``length``."""
+
+    def __init__(self, held: dict[str, float], length: float) -> None:
+        self._held = held
+        self._square = length * length if held else 0.0
+        self._cut = False
+
+    def add(self, term: str, strength: float, idf: float) -> float:
+        """Add to a term's weight; returns what it is now."""
+        old = self._held.get(term, 0.0)
+        new = self._held[term] = old + strength
+        self._square += (new * new - old * old) * idf * idf
+        return new
+
+    def cut(self, df: Frequencies, mark: str) -> list[str]:
+        """Remove the lightest terms where they are too many; returns them."""
+        gone = _lightest(self._held, df, mark)
+        for term in gone:
+            del self._held[term]
+        self._cut = bool(gone)
+        return gone
+
+    def length(self, df: Frequencies, mark: str, *, exact: bool) -> float:
+        """Return the length: of all terms as they weigh now, or of those of the last time as they
+        weighed then."""
+        if exact or self._cut:
+            return _length(df.weighed(self._held, mark))
+        return math.sqrt(self._square) or 1.0
 
 
 def _strength(count: int) -> float:
