@@ -31,7 +31,7 @@ from rich.table import Table  # noqa: E402
 
 from benchmarks import quality_baselines as baselines  # noqa: E402
 from benchmarks import quality_extraction, quality_rules  # noqa: E402
-from monitor.daemon.eventloop import collect_rarely  # noqa: E402
+from monitor.daemon.eventloop import set_up_memory  # noqa: E402
 from monitor.stories.index import StoryIndex  # noqa: E402
 from monitor.stories.summary import summarise  # noqa: E402
 from monitor.values import Document, Hit  # noqa: E402
@@ -242,7 +242,7 @@ def score_extraction(table: Table, folder: Path) -> None:
 
 
 def main() -> int:
-    collect_rarely()
+    set_up_memory()
     console = Console(width=140 if not sys.stdout.isatty() else None)
     given = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("NEWSWATCH_DATA")
     folder = Path(given) if given else ROOT.parent / "shared" / "data"

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from monitor import logs
+from monitor.daemon.eventloop import set_up_memory
 from tests.chaos.ledger import table
 from tests.soak.harness import START, Report, Soak, prepare
 from tests.soak.virtual import run
@@ -19,6 +20,7 @@ from tests.soak.virtual import run
 
 def soak(place: Path, seed: int, feeds: int, days: float) -> Report:
     """Run a soak in this process; its files go to ``place``."""
+    set_up_memory()
     prepare()
     return run(lambda clock: Soak(place, clock, seed, feeds, days).run(), START)
 
