@@ -330,9 +330,8 @@ class Deliverer:
 
     async def _settle_broken(self, lane: Lane) -> None:
         """After a round of this process broke off (the store failed): as after a crash."""
+        await self._unsettled(await self._store.outbox_stranded(list(lane.senders)))
         for channel in lane.senders:
-            rows = await self._store.outbox_rows(states=["sending"], channel=channel)
-            await self._unsettled(rows)
             for row in await self._store.outbox_rows(states=["unknown"], channel=channel):
                 self._reconciler.expect(row)
         lane.unsettled = False

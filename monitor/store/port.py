@@ -345,9 +345,13 @@ class Store(Protocol):
     async def outbox_put(self, rows: Sequence[OutboxRow]) -> None:
         """Store new versions of existing rows, in one transaction (durable when this returns)."""
 
-    async def outbox_stranded(self) -> Sequence[OutboxRow]:
+    async def outbox_stranded(self, channels: Sequence[str] | None = None) -> Sequence[OutboxRow]:
         """Return rows that are ``sending`` though nobody sends them any more: their process has
-        died. With one process, at its start, these are all that are ``sending``."""
+        died, or lost the store. They are the caller's to settle now. With one process, at its
+        start, these are all that are ``sending``.
+
+        With ``channels`` only those there, of which the caller must be sending none itself.
+        """
 
     async def outbox_holds(self, row_id: str) -> bool:
         """Tell whether a row that we made ``sending`` is ours still: somebody else may take it

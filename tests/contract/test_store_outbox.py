@@ -118,6 +118,15 @@ async def test_rows_are_dropped_on_request_but_not_what_was_sent(store: Store) -
     assert await store.outbox_counts() == {"sending": 1, "sent": 1}
 
 
+async def test_what_was_left_in_flight_is_found_by_channel(store: Store) -> None:
+    rows = [outbox(1, state="sending"), outbox(2), outbox(3, state="sending", channel="ops")]
+    await store.enqueue(rows)
+    assert ids(await store.outbox_stranded(["ops"])) == ["O000003"]
+    assert ids(await store.outbox_stranded(["nowhere"])) == []
+    found = await store.outbox_stranded(["news", "ops"])
+    assert sorted(ids(found)) == ["O000001", "O000003"]
+
+
 async def test_a_poll_withdraws_what_no_channel_was_given(store: Store) -> None:
     state = (await store.sync_feeds([feed()], NOW))[feed().key]
     await store.enqueue([outbox(1), outbox(2, state="sending"), outbox(3, state="held")])

@@ -153,9 +153,10 @@ class Holder:
         except StateError:
             return False
 
-    async def stranded(self) -> Sequence[OutboxRow]:
-        """Return the rows that are ``sending`` though nobody sends them; we hold them now."""
-        return await self._with_connection(self._stranded)
+    async def stranded(self, channels: Sequence[str] | None = None) -> Sequence[OutboxRow]:
+        """Return the rows that are ``sending`` though nobody sends them; we hold them now. With
+        ``channels`` those there, also what we hold there already."""
+        return await self._with_connection(lambda db: self._stranded(db, channels))
 
     async def close(self) -> None:
         async with self._turn:
@@ -273,9 +274,14 @@ class Holder:
             )
             self._held.difference_update(ids)
 
-    async def _stranded(self, db: Connection) -> Sequence[OutboxRow]:
+    async def _stranded(
+        self, db: Connection, channels: Sequence[str] | None
+    ) -> Sequence[OutboxRow]:
+        where = "" if channels is None else "AND channel = ANY(%s::text[])"
         found = await fetch(
-            db, f"SELECT {OUTBOX_COLUMNS} FROM outbox WHERE state = 'sending' ORDER BY id"
+            db,
+            f"SELECT {OUTBOX_COLUMNS} FROM outbox WHERE state = 'sending' {where} ORDER BY id",
+            () if channels is None else (list(channels),),
         )
         ids = [row[0] for row in found if row[0] not in self._held]
         locked = await fetch(
@@ -284,12 +290,14 @@ class Holder:
             (ids,),
         )
         mine = [id_ for id_, got in locked if got]
+        # In channels that the caller names it sends nothing now: what we hold there was left.
+        left = [] if channels is None else [row[0] for row in found if row[0] in self._held]
         # Its holder may have stored the outcome between our look and our lock.
         still = await fetch(
             db,
             f"SELECT {OUTBOX_COLUMNS} FROM outbox WHERE id = ANY(%s::text[]) "
             "AND state = 'sending' ORDER BY id",
-            (mine,),
+            ([*mine, *left],),
         )
         rows = [outbox_row(row) for row in still]
         self._held.update(row.id for row in rows)

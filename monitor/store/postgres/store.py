@@ -222,8 +222,8 @@ class PgStore:
     async def outbox_put(self, rows: Sequence[OutboxRow]) -> None:
         await self._holder.put(rows)
 
-    async def outbox_stranded(self) -> Sequence[OutboxRow]:
-        return await self._holder.stranded()
+    async def outbox_stranded(self, channels: Sequence[str] | None = None) -> Sequence[OutboxRow]:
+        return await self._holder.stranded(channels)
 
     async def outbox_holds(self, row_id: str) -> bool:
         return await self._holder.holds(row_id)

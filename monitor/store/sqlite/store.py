@@ -233,8 +233,9 @@ class SqliteStore:
     async def outbox_put(self, rows: Sequence[OutboxRow]) -> None:
         await self._writer.write(partial(outbox.put, rows=rows))
 
-    async def outbox_stranded(self) -> Sequence[OutboxRow]:
-        return await self.outbox_rows(["sending"])
+    async def outbox_stranded(self, channels: Sequence[str] | None = None) -> Sequence[OutboxRow]:
+        rows = await self.outbox_rows(["sending"])
+        return rows if channels is None else [row for row in rows if row.channel in channels]
 
     async def outbox_holds(self, row_id: str) -> bool:
         return True  # the state directory's lock lets no other process in

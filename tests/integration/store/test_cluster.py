@@ -181,6 +181,28 @@ async def test_who_lost_a_message_that_it_had_not_sent_leaves_it_to_the_others(
         assert await other.outbox_counts() == {"sent": 1, "unknown": 1, "sending": 1}
 
 
+async def test_a_lane_whose_round_broke_off_settles_its_own_rows_and_no_others(
+    database: str,
+) -> None:
+    """What it holds still, and what it lost; not what another sends, nor another lane's."""
+    async with stores(database) as (one, other):
+        rows = [outbox(1), outbox(2), outbox(3, channel="ops")]
+        await one.enqueue([*rows, outbox(4)])
+        await one.outbox_put([sending(row) for row in rows])
+        await other.outbox_put([sending(outbox(4))])
+        assert [row.id for row in await one.outbox_stranded(["news"])] == ["O000001", "O000002"]
+        await other.pool.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            (one.pool.options["application_name"],),
+        )
+        assert not await one.outbox_holds("O000001")
+        left = await one.outbox_stranded(["news"])
+        assert [row.id for row in left] == ["O000001", "O000002"]
+        await one.outbox_put([replace(row, state="unknown") for row in left])
+        assert await one.outbox_counts() == {"sending": 2, "unknown": 2}
+        assert [row.id for row in await one.outbox_stranded()] == ["O000003"]
+
+
 async def test_a_row_is_ours_for_as_long_as_our_session_is(database: str) -> None:
     async with stores(database) as (one, other):
         rows = [outbox(number) for number in range(2)]

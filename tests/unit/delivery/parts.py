@@ -92,7 +92,7 @@ class MemoryOutbox:
         ]
         return sorted(rows, key=lambda row: (row.created_at, row.id))[:limit]
 
-    async def outbox_stranded(self) -> Sequence[OutboxRow]:
+    async def outbox_stranded(self, channels: Sequence[str] | None = None) -> Sequence[OutboxRow]:
         return await self.outbox_rows(states=["sending"])
 
     async def outbox_holds(self, row_id: str) -> bool:
