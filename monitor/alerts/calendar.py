@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from monitor.config.types import Schedule, Window
+from monitor.config.hours import Schedule, Window
 
 DAY = timedelta(days=1)
 # How far ahead a change is looked for: past the longest sensible list of exceptions, a year of

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from monitor.alerts.calendar import Calendar, next_time
 from monitor.alerts.route import CONSOLE, Destination, default_channel
+from monitor.config.hours import Hours, Schedule, Window
 from monitor.config.models import (
     ChannelSettings,
     QuietHours,
@@ -21,7 +22,7 @@ from monitor.config.models import (
     Settings,
     UnansweredSettings,
 )
-from monitor.config.types import Hours, Schedule, Throttle, Window
+from monitor.config.types import Throttle
 
 # Alertmanager's defaults for group_wait and group_interval (prometheus.io/docs/alerting).
 GROUP_WAIT = timedelta(seconds=30)

@@ -8,17 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from monitor.config.base import Model
+from monitor.config.hours import EVERY_DAY, Days, Hours, Schedule
 from monitor.config.types import (
-    EVERY_DAY,
     Clock,
     Day,
-    Days,
     Duration,
     Flag,
-    Hours,
     Interval,
     OneOrMore,
-    Schedule,
     Secret,
     Texts,
     Throttle,

@@ -16,8 +16,8 @@ from monitor.alerts.policy import policy_of
 from monitor.alerts.route import Destination, Labels, Router
 from monitor.alerts.rows import Matched, labels_of
 from monitor.alerts.throttle import Ledger
+from monitor.config.hours import DAY_NAMES
 from monitor.config.models import Settings
-from monitor.config.types import DAY_NAMES
 from monitor.errors import UsageError
 from monitor.rules import RuleSet, plain
 from monitor.values import (

@@ -14,6 +14,16 @@ from datetime import UTC, date, datetime
 
 from monitor.rules import patterns
 from monitor.rules.index.document import Slots
+from monitor.rules.index.places import (
+    Found,
+    Place,
+    Span,
+    by_place,
+    by_span,
+    covered,
+    joined,
+    merged,
+)
 from monitor.rules.tree import (
     And,
     AtLeast,
@@ -35,30 +45,6 @@ from monitor.rules.tree import (
     UnlessIn,
 )
 from monitor.values import TEXT_FIELDS, TextField
-
-Span = tuple[int, int]
-"""First and last slot, inclusive."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Where one term stands: slots, the term and entity, and for a regular expression its exact
-    place (field, start, end)."""
-
-    first: int
-    last: int
-    term: str
-    entity: str | None = None
-    chars: tuple[TextField, int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An occurrence of a part of a rule: its slots, and the terms that make it up."""
-
-    first: int
-    last: int
-    found: tuple[Found, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +152,7 @@ class Evaluation:
             case Regex():
                 return self._regex(node, scope)
             case Or(parts):
-                return _merged(place for part in parts for place in self.places(part, scope))
+                return merged(place for part in parts for place in self.places(part, scope))
             case Near(left, right, n, ordered):
                 return self._near(self.places(left, scope), self.places(right, scope), n, ordered)
             case NotNear(left, right, n):
@@ -186,7 +172,7 @@ class Evaluation:
             case UnlessIn(part, phrases):
                 return self.places(part, Scope(scope.fields, scope.lead, scope.covers + phrases))
             case And() | AtLeastOf():
-                return _merged(self.hits(node, scope)) if self.holds(node, scope) else ()
+                return merged(self.hits(node, scope)) if self.holds(node, scope) else ()
             case _:
                 return ()
 
@@ -207,7 +193,7 @@ class Evaluation:
             spans = {span for span in spans if self._in_scope(span[0], scope)}
             if spans and scope.covers:
                 covers = self._covers(scope.covers)
-                spans = {span for span in spans if not _covered(span, covers)}
+                spans = {span for span in spans if not covered(span, covers)}
         return [Place(a, b, (Found(a, b, term.text, entity),)) for a, b in sorted(spans)]
 
     def _covers(self, phrases: tuple[Term, ...]) -> list[Span]:
@@ -223,12 +209,12 @@ class Evaluation:
     def _entity_places(self, entity: Entity, scope: Scope) -> list[Place]:
         if (entity.since and self.day < entity.since) or (entity.until and self.day > entity.until):
             return []
-        found = _merged(
+        found = merged(
             place for term in entity.terms for place in self._term(term, scope, entity.name)
         )
         if found and entity.not_in:
             covers = self._covers(entity.not_in)
-            found = [place for place in found if not _covered((place.first, place.last), covers)]
+            found = [place for place in found if not covered((place.first, place.last), covers)]
         if found and entity.needs is not None:
             excused = entity.unless is not None and self.holds(entity.unless)
             if not excused and not self.holds(entity.needs):
@@ -306,7 +292,7 @@ class Evaluation:
         self, lefts: Sequence[Place], rights: Sequence[Place], n: int, ordered: bool
     ) -> list[Place]:
         """Each side's occurrences with the closest of the other side before and after them."""
-        lefts, rights = _by_span(lefts), _by_span(rights)
+        lefts, rights = by_span(lefts), by_span(rights)
         pairs: dict[tuple[int, int, int, int], Place] = {}
         for these, those, swapped in ((lefts, rights, False), (rights, lefts, True)):
             starts = [place.first for place in those]
@@ -323,8 +309,8 @@ class Evaluation:
                         continue
                     if self._within(left, right, n):
                         key = (left.first, left.last, right.first, right.last)
-                        pairs.setdefault(key, _joined(left, right))
-        return sorted(pairs.values(), key=_by_place)
+                        pairs.setdefault(key, joined(left, right))
+        return sorted(pairs.values(), key=by_place)
 
     def _apart(self, lefts: Sequence[Place], rights: Sequence[Place], n: int) -> list[Place]:
         near = {(found.first, found.last) for found in self._near_spans(lefts, rights, n)}
@@ -370,38 +356,3 @@ class Evaluation:
 def _narrow(scope: Scope, fields: tuple[TextField, ...]) -> Scope:
     kept = tuple(name for name in scope.fields if name in fields)
     return Scope(kept, scope.lead, scope.covers)
-
-
-def _covered(span: Span, covers: list[Span]) -> bool:
-    """Whether ``span`` lies inside one of ``covers`` (sorted; phrases are short)."""
-    at = bisect_right(covers, (span[0], 1 << 60)) - 1
-    for index in range(at, max(at - 8, -1), -1):
-        first, last = covers[index]
-        if first <= span[0] and span[1] <= last:
-            return True
-    return False
-
-
-def _joined(left: Place, right: Place) -> Place:
-    """Return the place of both, which don't overlap."""
-    return Place(min(left.first, right.first), max(left.last, right.last), left.found + right.found)
-
-
-def _by_place(place: Place) -> Span:
-    return place.first, place.last
-
-
-def _by_span(places: Sequence[Place]) -> list[Place]:
-    """Let terms that stand at the same words be one place ("Syria" and the entity); in order."""
-    spans: dict[Span, Place] = {}
-    for place in places:
-        span = place.first, place.last
-        if (known := spans.get(span)) is not None:
-            place = Place(*span, tuple(dict.fromkeys(known.found + place.found)))
-        spans[span] = place
-    return list(spans.values())
-
-
-def _merged(places: Iterable[Place]) -> list[Place]:
-    unique = {(p.first, p.last, p.found): p for p in places}
-    return sorted(unique.values(), key=_by_place)

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from monitor.rules import patterns
 from monitor.rules.index.document import Slots
-from monitor.rules.index.evaluate import Evaluation, Found, Place, Span
+from monitor.rules.index.evaluate import Evaluation
 from monitor.rules.index.labels import Labels
 from monitor.rules.index.make import lazy_match, make_hit
+from monitor.rules.index.places import Found, Place, Span
 from monitor.rules.index.plan import Group, Plan, Planner
 from monitor.rules.index.postings import Met, Tell
 from monitor.rules.index.score import Scorer

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.alerts.calendar import Calendar, last_time, moment_of, next_time
-from monitor.config.types import Hours, Schedule, Window
+from monitor.config.hours import Hours, Schedule, Window
 
 MINUTE = timedelta(minutes=1)
 PARIS = ZoneInfo("Europe/Paris")

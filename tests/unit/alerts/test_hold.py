@@ -17,8 +17,8 @@ from monitor.alerts.policy import Policy, held_by_time
 from monitor.alerts.route import Router
 from monitor.alerts.silence import make_silence, parse_matchers
 from monitor.codec import alert_from_json
+from monitor.config.hours import Hours, Window
 from monitor.config.models import QuietHours, Settings
-from monitor.config.types import Hours, Window
 from monitor.store.port import OutboxRow
 from monitor.values import EntityMention
 from tests.unit.alerts.build import NOW, matched, settings

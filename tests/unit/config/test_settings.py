@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from monitor.config.hours import Hours, Schedule
 from monitor.config.models import ChannelSettings, FeedSettings, QuietHours, RuleSettings
-from monitor.config.types import Hours, Schedule, Throttle
+from monitor.config.types import Throttle
 from tests.unit.config.samples import FULL, loaded, refused, write
 
 ENV = {"SLACK_BOT_TOKEN": "xoxb-1-secret", "PAGER_URL": "json://example.org"}
